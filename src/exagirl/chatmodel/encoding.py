@@ -1,0 +1,75 @@
+"""Conversations as tokens, with the replies marked; the template is the tokenizer's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from exagirl.errors import ModelError
+from exagirl.record import Record
+
+HIDDEN = -100
+"""The label of a token that stays out of the loss (`ignore_index` of PyTorch's cross entropy)."""
+
+Conversation = Sequence[dict[str, str]]
+
+
+class Tokenizer(Protocol):
+    """The part of a transformers tokenizer that is used here."""
+
+    def apply_chat_template(self, conversation: Any, **options: Any) -> Any:
+        """Render and tokenize."""
+
+
+class Encoded(Record):
+    """One conversation as tokens."""
+
+    token_ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    """The token where the character speaks, `HIDDEN` elsewhere."""
+    turns_cut: int = 0
+    """How many turns were left out at the front to fit."""
+
+
+def encode_conversation(
+    tokenizer: Tokenizer, messages: Conversation, max_length: int | None = None
+) -> Encoded:
+    """Tokenize a conversation; labels stand on the replies and on the token that ends each.
+
+    A conversation that is too long loses whole exchanges at the front, never the system message
+    and never half a turn.
+
+    Raises:
+        ModelError: Nothing of the conversation fits, or the template marks no reply.
+    """
+    kept = list(messages)
+    head = kept[:1] if kept and kept[0]["role"] == "system" else []
+    turns = kept[len(head) :]
+    cut = 0
+    while turns:
+        encoded = tokenizer.apply_chat_template(
+            head + turns, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
+        )
+        ids, mask = encoded["input_ids"], encoded["assistant_masks"]
+        if max_length is None or len(ids) <= max_length:
+            labels = tuple(
+                token if is_reply else HIDDEN for token, is_reply in zip(ids, mask, strict=True)
+            )
+            if all(label == HIDDEN for label in labels):
+                raise ModelError("이 대화에는 캐릭터의 답이 없어 배울 것이 없습니다.")
+            return Encoded(token_ids=tuple(ids), labels=labels, turns_cut=cut)
+        turns = turns[2:]
+        cut += 2
+    raise ModelError(
+        f"대화의 마지막 한 차례도 training.max_length({max_length}토큰)에 들어가지 않습니다. "
+        "max_length를 "
+        "늘리거나 dataset.system_prompt를 brief로 줄이세요."
+    )
+
+
+def encode_prompt(tokenizer: Tokenizer, messages: Conversation) -> list[int]:
+    """Tokenize a conversation up to where the character is about to speak."""
+    encoded = tokenizer.apply_chat_template(
+        list(messages), tokenize=True, return_dict=True, add_generation_prompt=True
+    )
+    return list(encoded["input_ids"])

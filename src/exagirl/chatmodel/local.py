@@ -1,0 +1,234 @@
+"""A transformers model in this process: it replies, streams, and tells how likely a reply was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    StoppingCriteria,
+    StoppingCriteriaList,
+    TextIteratorStreamer,
+)
+
+from exagirl.chatmodel.encoding import HIDDEN, Conversation, encode_conversation, encode_prompt
+from exagirl.errors import ModelError
+from exagirl.record import Record
+
+
+class Sampling(Record):
+    """How a reply is drawn."""
+
+    max_new_tokens: int = 256
+    temperature: float = 0.7
+    """0 takes the likeliest token every time."""
+    top_p: float = 0.9
+    repetition_penalty: float = 1.1
+    seed: int | None = None
+
+
+class ReplyLoss(Record):
+    """How surprised a model was by given replies."""
+
+    nats: float
+    tokens: int
+
+    @property
+    def per_token(self) -> float:
+        """Mean negative log-likelihood, in nats a token."""
+        return self.nats / self.tokens
+
+
+def best_device() -> str:
+    """``cuda``, ``mps`` or ``cpu``, the fastest that is there."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def best_dtype(device: str) -> torch.dtype:
+    """bfloat16 where the device computes in it, else float32."""
+    if device == "cpu":
+        # Without AVX-512 BF16 or AMX the CPU imitates bfloat16 and is slower than in float32.
+        fast = "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
+        return torch.bfloat16 if fast else torch.float32
+    if device == "cuda" and not torch.cuda.is_bf16_supported():
+        return torch.float16
+    return torch.bfloat16
+
+
+def _cpu_flags() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def reply_loss(
+    model: Any, token_ids: Tensor, labels: Tensor, attention_mask: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Cross entropy over the replies alone; the output layer runs only where a label stands.
+
+    Args:
+        model: A causal language model whose ``forward`` takes ``logits_to_keep``.
+        token_ids: Shape (conversations, tokens), int64.
+        labels: Same shape; hidden positions hold -100.
+        attention_mask: Same shape; 0 on padding.
+
+    Returns:
+        The summed loss in nats, and how many tokens it was summed over; both 0-dimensional.
+    """
+    targets = labels[:, 1:]
+    columns = (targets != HIDDEN).any(dim=0).nonzero().squeeze(1)
+    logits = model(
+        input_ids=token_ids,
+        attention_mask=attention_mask,
+        logits_to_keep=columns,
+        use_cache=False,
+    ).logits
+    kept = targets[:, columns]
+    nats = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1).float(), kept.flatten(), ignore_index=HIDDEN, reduction="sum"
+    )
+    return nats, (kept != HIDDEN).sum()
+
+
+class _StopOnEvent(StoppingCriteria):  # type: ignore[misc]
+    def __init__(self, event: Event) -> None:
+        self._event = event
+
+    def __call__(self, input_ids: Tensor, *_: Any, **__: Any) -> Tensor:
+        return torch.full((input_ids.shape[0],), self._event.is_set(), device=input_ids.device)
+
+
+class LocalModel:
+    """A loaded model with its tokenizer, whose chat template carries the character."""
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self._model = model.eval()
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def load(cls, folder: Path) -> LocalModel:
+        """Load a merged model from its folder, without remote code.
+
+        Raises:
+            ModelError: The folder does not hold a model that transformers can read.
+        """
+        device = best_device()
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=best_dtype(device))
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(
+                f"{folder}: 모델을 읽을 수 없습니다({str(error).splitlines()[0][:200]}). "
+                "'exagirl merge'로 다시 만드세요."
+            ) from error
+        return cls(model.to(device), tokenizer)
+
+    def prompt_tokens(self, messages: Conversation) -> list[int]:
+        """The exact tokens that the model is given before it speaks."""
+        return encode_prompt(self._tokenizer, messages)
+
+    def stream(
+        self, messages: Conversation, sampling: Sampling, stop: Event | None = None
+    ) -> Iterator[str]:
+        """Yield a reply piece by piece; setting ``stop`` ends it after the running token."""
+        stop = stop or Event()
+        ids = torch.tensor([self.prompt_tokens(messages)], device=self._model.device)
+        streamer = TextIteratorStreamer(
+            self._tokenizer, skip_prompt=True, skip_special_tokens=True, timeout=300.0
+        )
+        faults: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                self._generate(ids, torch.ones_like(ids), sampling, streamer=streamer, stop=stop)
+            except BaseException as error:  # noqa: BLE001 (raised again in the reader's thread)
+                faults.append(error)
+                streamer.end()
+
+        thread = Thread(target=work, daemon=True)
+        thread.start()
+        try:
+            yield from streamer
+        finally:
+            stop.set()
+            thread.join()
+        if faults:
+            raise ModelError(f"답을 만들다가 멈췄습니다({faults[0]}).") from faults[0]
+
+    def replies(self, conversations: Sequence[Conversation], sampling: Sampling) -> list[str]:
+        """One reply to each conversation, generated as one batch."""
+        prompts = [self.prompt_tokens(messages) for messages in conversations]
+        width = max(map(len, prompts))
+        pad = self._tokenizer.pad_token_id
+        if pad is None:
+            pad = self._tokenizer.eos_token_id
+        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+        device = self._model.device
+        produced = self._generate(ids.to(device), mask.to(device), sampling)
+        texts: list[str] = self._tokenizer.batch_decode(
+            produced[:, width:], skip_special_tokens=True
+        )
+        return [text.strip() for text in texts]
+
+    def _generate(
+        self,
+        ids: Tensor,
+        mask: Tensor,
+        sampling: Sampling,
+        *,
+        streamer: TextIteratorStreamer | None = None,
+        stop: Event | None = None,
+    ) -> Tensor:
+        if sampling.seed is not None:
+            torch.manual_seed(sampling.seed)
+        drawn: dict[str, Any] = {"do_sample": False}
+        if sampling.temperature > 0:
+            drawn = {
+                "do_sample": True,
+                "temperature": sampling.temperature,
+                "top_p": sampling.top_p,
+                "top_k": 0,
+            }
+        criteria = StoppingCriteriaList([_StopOnEvent(stop)]) if stop is not None else None
+        with torch.inference_mode():
+            produced: Tensor = self._model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                max_new_tokens=sampling.max_new_tokens,
+                repetition_penalty=sampling.repetition_penalty,
+                streamer=streamer,
+                stopping_criteria=criteria,
+                **drawn,
+            )
+        return produced
+
+    def draw_replies(
+        self, conversations: Sequence[Conversation], max_new_tokens: int, seed: int
+    ) -> list[str]:
+        """One reply to each conversation, with the sampling of a chat."""
+        return self.replies(conversations, Sampling(max_new_tokens=max_new_tokens, seed=seed))
+
+    def measure_loss(self, conversations: Sequence[Conversation]) -> ReplyLoss:
+        """How likely the character's replies in these conversations are to the model."""
+        nats, tokens = 0.0, 0
+        with torch.inference_mode():
+            for messages in conversations:
+                encoded = encode_conversation(self._tokenizer, messages)
+                device = self._model.device
+                total, count = reply_loss(
+                    self._model,
+                    torch.tensor([encoded.token_ids], device=device),
+                    torch.tensor([encoded.labels], device=device),
+                )
+                nats, tokens = nats + total.item(), tokens + int(count.item())
+        return ReplyLoss(nats=nats, tokens=tokens)

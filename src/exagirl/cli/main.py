@@ -1,0 +1,67 @@
+"""The command ``exagirl``: one file a verb, and the only place that prints."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from exagirl.cli import chat, demo, init, run, stages
+from exagirl.cli.screen import make_console
+from exagirl.errors import ExagirlError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="exagirl",
+    help="한국어 롤플레잉 캐릭터 만들기: 캐릭터 → 대화 → 두 단계 LoRA → 모델 → 점수 → 대화.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("init")(init.init)
+app.command("run")(run.run)
+app.command("generate")(stages.generate)
+app.command("train")(stages.train)
+app.command("merge")(stages.merge)
+app.command("evaluate")(stages.evaluate)
+app.command("chat")(chat.chat)
+app.command("demo")(demo.demo)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        make_console().print(f"exagirl {version('exagirl')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="버전을 보인다."),
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0 done; 1 the work fell short; 2 the user's input is wrong; 130 interrupted.
+    """
+    console = make_console(stderr=True)
+    try:
+        app(args=arguments)
+    except ExagirlError as error:
+        console.print("[bold red]오류[/]", end=" ")
+        console.print(str(error), markup=False, soft_wrap=True)
+        return error.exit_code
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 0
+        if code == INTERRUPTED:
+            console.print("\n멈췄습니다. 같은 명령을 다시 실행하면 끝난 단계 다음부터 이어 갑니다.")
+        return code
+    return 0

@@ -1,0 +1,48 @@
+"""``exagirl generate | train | merge | evaluate``: one stage of the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from exagirl import pipeline
+from exagirl.cli.options import DEFAULT_RUNS, RecipeArgument, RunsOption
+from exagirl.cli.report import print_scores
+from exagirl.cli.screen import make_console, make_watcher
+from exagirl.recipe import load_recipe
+
+
+def generate(recipe: RecipeArgument, runs: RunsOption = DEFAULT_RUNS) -> None:
+    """교사에게서 대화를 받는다. 다시 실행하면 남은 것만 받는다."""
+    _stage(recipe, runs, pipeline.generate)
+
+
+def train(recipe: RecipeArgument, runs: RunsOption = DEFAULT_RUNS) -> None:
+    """데이터셋을 만들고 모든 단계를 차례로 학습한다."""
+    _stage(recipe, runs, pipeline.train)
+
+
+def merge(recipe: RecipeArgument, runs: RunsOption = DEFAULT_RUNS) -> None:
+    """어댑터를 기본 모델에 합친다."""
+    _stage(recipe, runs, pipeline.merge)
+
+
+def evaluate(recipe: RecipeArgument, runs: RunsOption = DEFAULT_RUNS) -> None:
+    """학습 전과 후를 검증 대화로 잰다."""
+    job, scores = _stage(recipe, runs, pipeline.evaluate)
+    print_scores(make_console(), scores, job.character.speech.level)
+
+
+def _stage(recipe: str, runs: Path, work: Callable[[pipeline.Job], Any]) -> tuple[Any, Any]:
+    console = make_console()
+    watcher = make_watcher(console)
+    job = pipeline.Job(load_recipe(recipe), runs, watcher)
+    try:
+        with job.folder.locked():
+            pipeline.write_recipe(job)
+            outcome = work(job)
+    finally:
+        watcher.close()
+    console.print(f"끝났습니다: {job.folder.root}", soft_wrap=True)
+    return job, outcome

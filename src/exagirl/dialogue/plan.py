@@ -1,0 +1,161 @@
+"""What is owed: slots = subset × topic × index, seeded."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+import yaml
+
+from exagirl.dialogue.corpus import read_subset
+from exagirl.dialogue.options import GenerationOptions, SubsetOptions
+from exagirl.dialogue.personas import couple_personas, situations
+from exagirl.dialogue.records import Slot
+from exagirl.errors import RecipeError
+from exagirl.record import Record
+
+_SCENE_PARTS = ("who", "mood", "time", "place", "opening")
+
+
+class Topic(Record):
+    """What dialogues are about, with a quota."""
+
+    id: str
+    kind: Literal["intellectual", "emotional"]
+    quota: int
+    name: str
+    phrase: str
+
+
+@cache
+def exa_topics() -> tuple[Topic, ...]:
+    """The nineteen topics of the plan ``exa``; their quotas add up to 890."""
+    source = resources.files("exagirl.dialogue") / "plans" / "exa.yaml"
+    raw = yaml.safe_load(source.read_text("utf-8"))
+    return tuple(Topic.model_validate(entry) for entry in raw["topics"])
+
+
+def scale_quotas(quotas: dict[str, int], total: int) -> dict[str, int]:
+    """Shrink or grow quotas to a total, each in proportion.
+
+    The largest-remainder method: the sum is exactly ``total``; ties go to the earlier topic.
+    """
+    whole = sum(quotas.values())
+    exact = {topic: total * quota / whole for topic, quota in quotas.items()}
+    scaled = {topic: int(share) for topic, share in exact.items()}
+    by_remainder = sorted(exact, key=lambda topic: scaled[topic] - exact[topic])
+    for topic in by_remainder[: total - sum(scaled.values())]:
+        scaled[topic] += 1
+    return scaled
+
+
+def plan_slots(options: GenerationOptions, seed: int) -> list[Slot]:
+    """Every slot of a recipe, in the order in which dialogues are written out.
+
+    Raises:
+        RecipeError: More dialogues are ordered than the plan can tell apart.
+    """
+    slots: list[Slot] = []
+    for subset, wanted in options.subsets.items():
+        dice = random.Random(f"{seed}/{subset}")
+        planner = _PLANNERS[wanted.plan]
+        slots.extend(planner(subset, wanted, options.turns, dice))
+    return slots
+
+
+def _plan_exa(
+    subset: str, wanted: SubsetOptions, turns: tuple[int, int], dice: random.Random
+) -> list[Slot]:
+    quotas = {topic.id: topic.quota for topic in exa_topics()}
+    if wanted.dialogues is not None:
+        quotas = scale_quotas(quotas, wanted.dialogues)
+    return [
+        Slot(
+            subset=subset,
+            topic=topic.id,
+            index=index,
+            phrase=topic.phrase,
+            seed_line=scene,
+            turns=dice.randint(*turns),
+        )
+        for topic in exa_topics()
+        for index, scene in enumerate(_scenes(subset, topic.id, quotas[topic.id], dice))
+    ]
+
+
+def _scenes(subset: str, topic: str, count: int, dice: random.Random) -> list[str]:
+    """Scenes for one topic, no two alike."""
+    source = resources.files("exagirl.dialogue") / "plans" / "variety.yaml"
+    parts = yaml.safe_load(source.read_text("utf-8"))
+    scenes = list(itertools.product(*(parts[name] for name in _SCENE_PARTS)))
+    if count > len(scenes):
+        raise RecipeError(
+            f"generation.subsets.{subset}: '{topic}' 주제에 {count}편을 주문했습니다. 서로 다른 "
+            "장면은 "
+            f"{len(scenes)}가지까지입니다. dialogues를 줄이세요."
+        )
+    return [
+        f"사람은 {who}. 지금 {mood}. {time}, {place}. 대화는 {opening} 시작한다."
+        for who, mood, time, place, opening in dice.sample(scenes, count)
+    ]
+
+
+def _plan_gf(
+    subset: str, wanted: SubsetOptions, turns: tuple[int, int], dice: random.Random
+) -> list[Slot]:
+    pairs = list(itertools.product(couple_personas(), situations().values()))
+    count = wanted.dialogues if wanted.dialogues is not None else 600
+    if count > len(pairs):
+        raise RecipeError(
+            f"generation.subsets.{subset}.dialogues가 {count}입니다. gf-persona 계획은 서로 다른 "
+            f"{len(pairs)}편까지 만들 수 있습니다."
+        )
+    slots: list[Slot] = []
+    counts: dict[str, int] = {}
+    for persona, situation in dice.sample(pairs, count):
+        index = counts.get(situation.id, 0)
+        counts[situation.id] = index + 1
+        slots.append(
+            Slot(
+                subset=subset,
+                topic=situation.id,
+                index=index,
+                phrase=situation.phrase,
+                seed_line=situation.seed,
+                persona=persona,
+                turns=dice.randint(*turns),
+            )
+        )
+    return sorted(slots, key=lambda slot: slot.key)
+
+
+def _plan_corpus(
+    subset: str, wanted: SubsetOptions, _turns: tuple[int, int], _dice: random.Random
+) -> list[Slot]:
+    topics = read_subset(subset)
+    quotas = {topic: len(dialogues) for topic, dialogues in topics.items()}
+    if wanted.dialogues is not None:
+        if wanted.dialogues > sum(quotas.values()):
+            raise RecipeError(
+                f"generation.subsets.{subset}.dialogues가 {wanted.dialogues}입니다. 함께 든 대화는 "
+                f"{sum(quotas.values())}편입니다."
+            )
+        quotas = scale_quotas(quotas, wanted.dialogues)
+    return [
+        Slot(
+            subset=subset,
+            topic=topic,
+            index=index,
+            phrase=str(dialogue.meta.get("mood", topic)),
+            persona=dialogue.character if dialogue.character in couple_personas() else "",
+            turns=len(dialogue.turns) // 2,
+        )
+        for topic, dialogues in topics.items()
+        for index, dialogue in enumerate(dialogues[: quotas[topic]])
+    ]
+
+
+_PLANNERS = {"exa": _plan_exa, "gf-persona": _plan_gf, "corpus": _plan_corpus}
