@@ -153,11 +153,25 @@ def test_a_slot_stays_open_when_its_rejections_are_spent(tmp_path, retries):
 
 @pytest.mark.parametrize("retries", [0, 2])
 def test_a_slot_stays_open_when_its_line_faults_are_spent(tmp_path, retries):
-    """One try, and as many more as the recipe says."""
-    with ChatServer(in_turn(refuses(500))) as server:
-        filled = fill(server.url, tmp_path, slots(1), options=order(transport_retries=retries))
-    assert filled.missing == (slots(1)[0].key,)
-    assert len(server.asked) == 1 + retries
+    """One try, and as many more as the recipe says; the other slot was answered."""
+    wanted = slots(2)
+
+    def script(asked):
+        return says(GOOD) if wanted[0].phrase in asked.system else refuses(500)
+
+    options = order(transport_retries=retries, workers=1)
+    with ChatServer(script) as server:
+        filled = fill(server.url, tmp_path, wanted, options=options)
+    assert filled.missing == (wanted[1].key,)
+    assert len(server.asked) == 2 + retries
+
+
+def test_a_teacher_that_never_answers_ends_the_work(tmp_path):
+    """Nobody waits for the budget of every slot; the last fault is told."""
+    options = order(transport_retries=1, workers=1)
+    with ChatServer(in_turn(refuses(500))) as server, pytest.raises(TeacherError, match="HTTP 500"):
+        fill(server.url, tmp_path, slots(50), options=options)
+    assert len(server.asked) == 2
 
 
 def test_an_open_slot_does_not_stop_the_others(tmp_path):

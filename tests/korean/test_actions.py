@@ -1,7 +1,7 @@
 """Spoken and acted parts."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exagirl.korean.action_checks import action_findings
@@ -9,7 +9,10 @@ from exagirl.korean.actions import has_action, join_parts, split_actions
 from exagirl.korean.rules import Rules
 
 
-@given(st.text(alphabet=st.sampled_from("*가나 \n\\`{유저}3.ㅋ"), max_size=40) | st.text(max_size=80))
+@settings(deadline=None)
+@given(
+    st.text(alphabet=st.sampled_from("*가나 \n\\`{유저}3.ㅋ"), max_size=40) | st.text(max_size=80)
+)
 def test_parts_join_to_the_turn_they_were_cut_from(turn):
     """split_actions and join_parts are inverses, and parts leave no gap."""
     parts = split_actions(turn)
@@ -30,7 +33,17 @@ def test_actions_and_speech_alternate():
 
 @pytest.mark.parametrize(
     "turn",
-    ["", "안녕", "5*3*2=30", "(*^▽^*) 안녕", "**굵게**", "* 사과\n* 배", "`a*b*c`", "\\*안녕\\*", "* *"],
+    [
+        "",
+        "안녕",
+        "5*3*2=30",
+        "(*^▽^*) 안녕",
+        "**굵게**",
+        "* 사과\n* 배",
+        "`a*b*c`",
+        "\\*안녕\\*",
+        "* *",
+    ],
 )
 def test_asterisks_that_are_no_action_are_speech(turn):
     """Sums, faces, bold, bullets, code and escapes."""
@@ -55,7 +68,14 @@ def test_faulty_markers_are_found(turn, code):
 
 @pytest.mark.parametrize(
     "turn",
-    ["*웃는다* 안녕 *손*", "*{유저}의 어깨를 살짝 토닥이며* 응", "5*3=15", "(*^▽^*)", "^*^", "안녕 *^^*"],
+    [
+        "*웃는다* 안녕 *손*",
+        "*{유저}의 어깨를 살짝 토닥이며* 응",
+        "5*3=15",
+        "(*^▽^*)",
+        "^*^",
+        "안녕 *^^*",
+    ],
 )
 def test_sound_markers_give_no_findings(turn):
     """False alarms cost a reply."""

@@ -3,18 +3,21 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exagirl.korean.normalise import is_normal, normalise, normalise_with_map
 
 _ANY = st.text(alphabet=st.characters(), max_size=60)
 _NASTY = st.text(
-    alphabet=st.sampled_from("가각ᄀ\u1161\u11a8\u0301a\u200b\u200d\u200e\ufeff\ud800😀\ufe0f\r\n \u3000é\ufffd"),
+    alphabet=st.sampled_from(
+        "가각ᄀ\u1161\u11a8\u0301a\u200b\u200d\u200e\ufeff\ud800😀\ufe0f\r\n \u3000é\ufffd"
+    ),
     max_size=30,
 )
 
 
+@settings(deadline=None)
 @given(_ANY | _NASTY)
 def test_normalising_twice_changes_nothing(text):
     """The result is composed, visible and whole."""
@@ -25,6 +28,7 @@ def test_normalising_twice_changes_nothing(text):
     once.encode("utf-8")
 
 
+@settings(deadline=None)
 @given(_ANY | _NASTY)
 def test_every_character_knows_where_it_came_from(text):
     """Places rise and stay within the given text."""

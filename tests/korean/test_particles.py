@@ -4,7 +4,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exagirl.korean.particle_pairs import written_forms
@@ -19,7 +19,15 @@ _TABLE = [
     .splitlines()[1:]
 ]
 _SYLLABLES = [chr(code) for code in range(FIRST_SYLLABLE, LAST_SYLLABLE + 1)]
-_PAIRS = [("을", "를"), ("이", "가"), ("은", "는"), ("과", "와"), ("아", "야"), ("이랑", "랑"), ("이나", "나")]
+_PAIRS = [
+    ("을", "를"),
+    ("이", "가"),
+    ("은", "는"),
+    ("과", "와"),
+    ("아", "야"),
+    ("이랑", "랑"),
+    ("이나", "나"),
+]
 _NAMES = st.text(alphabet=st.sampled_from(_SYLLABLES), min_size=1, max_size=4)
 
 
@@ -58,12 +66,14 @@ def test_particles_agree_with_korean_glue_over_all_syllables():
             assert attach(syllable, vowel) == glue.attach(syllable, f"{consonant}/{vowel}")
 
 
+@settings(deadline=None)
 @given(_NAMES, st.sampled_from(sorted(written_forms())))
 def test_filling_agrees_with_attaching(name, form):
     """A placeholder with a particle is the name with that particle."""
     assert fill_placeholders(f"{{유저}}{form}", name) == attach(name, form)
 
 
+@settings(deadline=None)
 @given(_NAMES, st.sampled_from(sorted(written_forms())))
 def test_filling_twice_changes_nothing(name, form):
     """What is filled holds no placeholder any more."""
@@ -71,15 +81,19 @@ def test_filling_twice_changes_nothing(name, form):
     assert fill_placeholders(once, "다른이름") == once
 
 
+@settings(deadline=None)
 @given(_NAMES, st.text(alphabet=st.sampled_from(_SYLLABLES), min_size=4, max_size=6))
 def test_words_after_a_placeholder_are_never_cut(name, word):
     """A name and a longer word that is no particle stay side by side."""
     filled = fill_placeholders(f"{{{{user}}}}{word}", name)
-    if not word.startswith(("이", "으", "였", "야", "아", "라", "로", "랑", "와", "과", "은", "는")):
+    if not word.startswith(
+        ("이", "으", "였", "야", "아", "라", "로", "랑", "와", "과", "은", "는")
+    ):
         assert filled.startswith(name)
         assert filled.endswith(word[1:])
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.text(max_size=8), st.text(max_size=8))
 def test_any_text_and_any_names_get_an_answer(text, user, character):
     """Names may hold anything; nothing raises, and no placeholder is filled twice."""
@@ -121,8 +135,21 @@ def test_attaching_takes_either_form(name, particle, expected):
 
 @pytest.mark.parametrize(
     ("name", "final"),
-    [("10", "ㅂ"), ("1,000", "ㄴ"), ("3.0", "ㅇ"), ("Tom", "ㅁ"), ("Mike", ""), ("李", ""), ("朴", "ㄱ")]
-    + [("엑사(EXA)", ""), ("(민준)", "ㄴ"), ("😀", None), ("", None), ("さん", "ㄴ"), ("민준😀", "ㄴ")],
+    [
+        ("10", "ㅂ"),
+        ("1,000", "ㄴ"),
+        ("3.0", "ㅇ"),
+        ("Tom", "ㅁ"),
+        ("Mike", ""),
+        ("李", ""),
+        ("朴", "ㄱ"),
+        ("엑사(EXA)", ""),
+        ("(민준)", "ㄴ"),
+        ("😀", None),
+        ("", None),
+        ("さん", "ㄴ"),
+        ("민준😀", "ㄴ"),
+    ],
 )
 def test_names_end_as_they_are_read(name, final):
     """Digits, Latin letters, Hanja, Kana, brackets and emoji."""

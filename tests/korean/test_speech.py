@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exagirl.korean.analyser import PatternAnalyser, analyser
@@ -49,7 +49,7 @@ def test_levels_of_the_hard_set_are_mostly_right_without_kiwi():
         ("그거 필요", "none"),
         ("나 왔어. 많이 기다렸어요? 미안해.", "polite"),
         ('동생이 "저도 갈래요!"라고 했어.', "banmal"),
-        ("*\"안녕하세요\"라고 쓴 카드를 내밀며* 자, 받아.", "banmal"),
+        ('*"안녕하세요"라고 쓴 카드를 내밀며* 자, 받아.', "banmal"),
         ("*밝게 웃으며 손을 흔든다*", "none"),
         ("넵 알겠슴다", "polite"),
         ("지금 어디에용?", "polite"),
@@ -99,6 +99,7 @@ def test_a_hundred_thousand_syllables_without_a_blank_are_judged():
     assert speech_level("안녕하세요" * 20_000) == "polite"
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_an_action_around_anything_has_no_level(words):
     """What stands in *…* is not said."""

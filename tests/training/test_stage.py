@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from exagirl.chatmodel.encoding import HIDDEN
-from exagirl.chatmodel.local import reply_loss
+from exagirl.chatmodel.reply_loss import reply_loss
+from exagirl.training.lora import add_adapter
+from exagirl.training.options import LoraOptions
 from exagirl.training.stage import collate
 from support.tiny_models import tiny_llama
 
@@ -46,3 +48,35 @@ def test_padding_changes_no_loss(batch):
         one = collate([row], pad=0)
         alone += reply_loss(model, one["input_ids"], one["labels"], one["attention_mask"])[0].item()
     assert nats.item() == pytest.approx(alone, rel=1e-5)
+
+
+def test_the_gradient_at_the_hidden_states_is_that_of_cross_entropy(batch):
+    """The fused pass gives every adapter weight the gradient that autograd would."""
+    gradients = []
+    for way in ("ours", "plain"):
+        model = add_adapter(tiny_llama(tied=True), LoraOptions(rank=4), seed=5)
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight, generator=torch.Generator().manual_seed(2))
+        rows = collate(batch, pad=0)
+        if way == "ours":
+            loss, _ = reply_loss(model, rows["input_ids"], rows["labels"], rows["attention_mask"])
+        else:
+            logits = model(rows["input_ids"], attention_mask=rows["attention_mask"]).logits
+            loss = torch.nn.functional.cross_entropy(
+                logits[:, :-1].flatten(0, 1), rows["labels"][:, 1:].flatten(), reduction="sum"
+            )
+        (3 * loss).backward()
+        gradients.append([p.grad for p in model.parameters() if p.requires_grad])
+    for ours, plain in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-4)
+
+
+def test_a_model_with_softcapped_logits_takes_the_plain_way(batch):
+    """A head that is more than one matrix is not short-cut."""
+    model = tiny_llama(tied=True)
+    rows = collate(batch, pad=0)
+    fused, _ = reply_loss(model, rows["input_ids"], rows["labels"], rows["attention_mask"])
+    model.config.final_logit_softcapping = 30.0
+    plain, _ = reply_loss(model, rows["input_ids"], rows["labels"], rows["attention_mask"])
+    torch.testing.assert_close(fused, plain)

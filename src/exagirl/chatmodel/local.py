@@ -17,7 +17,8 @@ from transformers import (
     TextIteratorStreamer,
 )
 
-from exagirl.chatmodel.encoding import HIDDEN, Conversation, encode_conversation, encode_prompt
+from exagirl.chatmodel.encoding import Conversation, encode_conversation, encode_prompt
+from exagirl.chatmodel.reply_loss import reply_loss
 from exagirl.errors import ModelError
 from exagirl.record import Record
 
@@ -68,35 +69,6 @@ def _cpu_flags() -> str:
         return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-
-
-def reply_loss(
-    model: Any, token_ids: Tensor, labels: Tensor, attention_mask: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Cross entropy over the replies alone; the output layer runs only where a label stands.
-
-    Args:
-        model: A causal language model whose ``forward`` takes ``logits_to_keep``.
-        token_ids: Shape (conversations, tokens), int64.
-        labels: Same shape; hidden positions hold -100.
-        attention_mask: Same shape; 0 on padding.
-
-    Returns:
-        The summed loss in nats, and how many tokens it was summed over; both 0-dimensional.
-    """
-    targets = labels[:, 1:]
-    columns = (targets != HIDDEN).any(dim=0).nonzero().squeeze(1)
-    logits = model(
-        input_ids=token_ids,
-        attention_mask=attention_mask,
-        logits_to_keep=columns,
-        use_cache=False,
-    ).logits
-    kept = targets[:, columns]
-    nats = torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1).float(), kept.flatten(), ignore_index=HIDDEN, reduction="sum"
-    )
-    return nats, (kept != HIDDEN).sum()
 
 
 class _StopOnEvent(StoppingCriteria):  # type: ignore[misc]

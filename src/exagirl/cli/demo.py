@@ -10,7 +10,7 @@ import typer
 from exagirl.chat.session import Session
 from exagirl.cli.options import DEFAULT_RUNS, RunArgument, RunsOption
 from exagirl.cli.screen import make_console
-from exagirl.errors import MissingExtraError
+from exagirl.errors import ArtifactError, MissingExtraError
 from exagirl.pipeline import find_run, open_chat
 
 
@@ -33,10 +33,15 @@ def demo(
         first = open_chat(folder, user=user)
     page = build_page(lambda: Session(first.character, first.backend, user=user))
     console.print(f"[cyan]http://127.0.0.1:{port}[/] 을 여세요. 끝내려면 Ctrl-C.")
-    page.queue(default_concurrency_limit=1).launch(
-        server_name="127.0.0.1",
-        server_port=port,
-        css=page_style(),
-        quiet=True,
-        footer_links=[],
-    )
+    try:
+        page.queue(default_concurrency_limit=1).launch(
+            server_name="127.0.0.1",
+            server_port=port,
+            css=page_style(),
+            quiet=True,
+            footer_links=[],
+        )
+    except OSError as error:
+        raise ArtifactError(
+            f"127.0.0.1:{port}을 열 수 없습니다({error}). 다른 번호를 쓰세요: --port {port + 1}"
+        ) from error

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
 
-from exagirl.cli import chat, demo, init, run, stages
+from exagirl.cli import chat, check, demo, init, run, stages
 from exagirl.cli.screen import make_console
 from exagirl.errors import ExagirlError
 
+FELL_SHORT = 1
 INTERRUPTED = 130
 
 app = typer.Typer(
@@ -27,6 +29,7 @@ app.command("merge")(stages.merge)
 app.command("evaluate")(stages.evaluate)
 app.command("chat")(chat.chat)
 app.command("demo")(demo.demo)
+app.command("check")(check.check)
 
 
 def _show_version(wanted: bool) -> None:
@@ -59,6 +62,14 @@ def main(arguments: list[str] | None = None) -> int:
         console.print("[bold red]오류[/]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)
         return error.exit_code
+    except Exception as error:
+        # The last net: a fault of ours, told without a traceback.
+        if os.environ.get("EXAGIRL_DEBUG"):
+            raise
+        console.print(f"[bold red]뜻밖의 오류[/] {type(error).__name__}:", end=" ")
+        console.print(str(error), markup=False, soft_wrap=True)
+        console.print("EXAGIRL_DEBUG=1을 앞에 붙여 다시 실행하면 자세히 나옵니다.")
+        return FELL_SHORT
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 0
         if code == INTERRUPTED:

@@ -54,7 +54,7 @@ def read_lines(file: Traversable) -> Iterator[Dialogue]:
     Raises:
         TeacherError: A line is no dialogue; the message names the file and the line.
     """
-    for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate(file.read_text("utf-8").rstrip("\n").split("\n"), start=1):
         try:
             yield Dialogue.model_validate_json(line)
         except ValidationError as error:

@@ -15,7 +15,7 @@ from exagirl.dialogue.options import GenerationOptions
 from exagirl.dialogue.records import Dialogue, Slot
 from exagirl.dialogue.teacher_prompt import TeacherPrompt
 from exagirl.dialogue.transcript import parse_transcript
-from exagirl.errors import TranscriptError
+from exagirl.errors import TeacherError, TranscriptError
 from exagirl.progress import Watcher
 from exagirl.record import Record
 
@@ -77,6 +77,7 @@ class Engine:
         self._options = options
         self._backoff_s = backoff_s
         self._gate = Gate()
+        self._was_answered = False
 
     async def fill(self, slots: Iterable[Slot], watcher: Watcher) -> Filled:
         """Fill the slots with as many workers as the options say.
@@ -142,7 +143,11 @@ class Engine:
         return None
 
     async def _ask(self, slot: Slot, request: str, told: str) -> tuple[int, ChatReply] | None:
-        """Send one request through transport faults; None when their budget is spent."""
+        """Send one request through transport faults; None when their budget is spent.
+
+        Raises:
+            TeacherError: The budget is spent and nobody was ever answered.
+        """
         for failures in range(self._options.transport_retries + 1):
             await self._gate.wait()
             started = time.monotonic()
@@ -158,7 +163,14 @@ class Engine:
             except TransportFault as fault:
                 if failures < self._options.transport_retries:
                     await self._back_off(fault, failures)
-                continue
+                    continue
+                if not self._was_answered:
+                    raise TeacherError(
+                        f"교사가 한 번도 답하지 않았습니다(마지막: {fault}). 서버가 켜져 있는지, "
+                        "teacher.base_url과 인터넷 연결을 확인하세요."
+                    ) from fault
+                return None
+            self._was_answered = True
             latency_s = time.monotonic() - started
             return self._journal.write_reply(slot.key, request, reply, latency_s), reply
         return None

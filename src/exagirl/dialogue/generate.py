@@ -63,7 +63,9 @@ def generate_dialogues(
         return done
     unseal(folder)
     how = Teacher(
-        identity=fingerprint([teacher.kind, teacher.model, teacher.base_url, lines]),
+        identity=fingerprint(
+            [teacher.kind, teacher.model, teacher.base_url, teacher.temperature, lines]
+        ),
         temperature=teacher.temperature,
         max_tokens=teacher.max_tokens,
     )

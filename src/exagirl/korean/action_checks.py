@@ -3,14 +3,14 @@
 import re
 from collections.abc import Iterator
 
-from exagirl.korean.findings import Finding, Spot, as_finding
+from exagirl.korean.findings import Finding, Severity, Spot, as_finding
 from exagirl.korean.rules import Rules
 from exagirl.korean.turn import TurnText
 
 _BOLD = re.compile(r"(?<![*\\])\*{2,3}(?=[^*\s])[^*\n]{1,300}\*{2,3}(?!\*)")
 _EMPTY = re.compile(r"(?<![*\\\w])\*(?:[ \t]*\*)+(?!\w)")
 _FACE = re.compile(
-    r"\(\*[^*()\n가-힣]{0,12}\*?\)|\*[\^ㅡ'`´▽ω.oO_-]{1,8}\*|\\\*|(?<=\d)\s?\*\s?(?=\d)"
+    r"\(\*[^*()\n가-힣]{0,12}\*?\)|\*[\^ㅡ'`´▽ω.oO_-]{1,8}\*|\^\*\^|\\\*|(?<=\d)\s?\*\s?(?=\d)"
 )
 _BULLET = re.compile(r"(?m)^[ \t]*\*[ \t]+")
 _BRACKETS = re.compile(
@@ -55,11 +55,13 @@ def _marker_spots(turn: TurnText) -> Iterator[Spot]:
 
 
 def _lonely(rest: str) -> Iterator[Spot]:
-    """Find asterisks that are left over; one within a word, as in 김*수, may be meant."""
+    """Find asterisks that are left over; within a word (김*수) or all alone they may be meant."""
     for match in re.finditer(r"\*+", rest):
         before, after = rest[match.start() - 1 : match.start()], rest[match.end() : match.end() + 1]
-        is_mask = bool(before.strip()) and before.isalnum() and not after.isspace()
-        yield Spot("action.unbalanced", *match.span(), severity="warning" if is_mask else None)
+        is_mask = before.isalnum() and not after.isspace()
+        is_apart = not before.strip() and not after.strip()
+        severity: Severity | None = "warning" if is_mask or is_apart else None
+        yield Spot("action.unbalanced", *match.span(), severity=severity)
 
 
 def _nested(turn: TurnText) -> list[Spot]:

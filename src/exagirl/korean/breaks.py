@@ -37,7 +37,8 @@ _LABEL = re.compile(
 )
 _PLACEHOLDER_LABEL = (
     r"(?im)^[ \t>*\-]{{0,8}}"
-    r"(?:\{{\s{{0,4}}{korean}\s{{0,4}}\}}|\{{\{{\s{{0,4}}{english}\s{{0,4}}\}}\}})[ \t*]{{0,4}}[:：]"
+    r"(?:\{{\s{{0,4}}{korean}\s{{0,4}}\}}|\{{\{{\s{{0,4}}{english}\s{{0,4}}\}}\}})"
+    r"[ \t*]{{0,4}}[:：]"
 )
 _USER_LABEL = re.compile(_PLACEHOLDER_LABEL.format(korean="유저", english="user"))
 _OWN_LABEL = re.compile(_PLACEHOLDER_LABEL.format(korean="캐릭터", english="char"))
@@ -140,7 +141,9 @@ def label_spots(turn: TurnText, rules: Rules, *, is_user: bool) -> Iterator[Spot
 def _names(names: tuple[str, ...]) -> re.Pattern[str] | None:
     """Build the pattern of a line that opens with ``NAME:``."""
     known = "|".join(re.escape(name) for name in names if name.strip())
-    return re.compile(rf"(?m)^[ \t>*\-]{{0,8}}(?:{known})[ \t*]{{0,4}}[:：](?!\d)") if known else None
+    return (
+        re.compile(rf"(?m)^[ \t>*\-]{{0,8}}(?:{known})[ \t*]{{0,4}}[:：](?!\d)") if known else None
+    )
 
 
 def user_action_spots(turn: TurnText) -> Iterator[Spot]:

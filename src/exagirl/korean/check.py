@@ -1,6 +1,7 @@
 """One entry for every check of a turn."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Literal
 
 from exagirl.korean.action_checks import action_spots
@@ -23,6 +24,7 @@ from exagirl.korean.turn import TurnText
 __all__ = ["Finding", "Rules", "check_turn"]
 
 _NO_RULES = Rules()
+_REPORTED = 20
 
 
 def check_turn(
@@ -95,18 +97,33 @@ def _user_spots(turn: TurnText, rules: Rules) -> Iterator[Spot]:
 
 
 def _outermost(spots: list[Spot]) -> list[Spot]:
-    """Keep one spot of several with the same code that overlap: the longest of the gravest."""
+    """Keep one spot of several with the same code that overlap: the longest of the gravest.
+
+    Of each code, no more than the first twenty are kept: nobody reads more, and a broken text may
+    hold a hundred thousand.
+    """
     if len(spots) <= 1:
         return spots
+    by_code: dict[str, list[Spot]] = {}
+    for spot in spots:
+        by_code.setdefault(spot.code, []).append(spot)
+    return [spot for same in by_code.values() for spot in _apart(same)[:_REPORTED]]
+
+
+def _apart(spots: list[Spot]) -> list[Spot]:
+    """Keep spots of one code that do not overlap."""
     kept: list[Spot] = []
-    by_weight = sorted(spots, key=lambda spot: (spot.severity == "warning", spot.start - spot.end))
-    for spot in by_weight:
-        if not any(
-            other.code == spot.code and other.start < spot.end and spot.start < other.end
-            for other in kept
-        ):
+    for spot in sorted(spots, key=lambda spot: spot.start):
+        if not kept or spot.start >= kept[-1].end:
             kept.append(spot)
+        elif _weight(spot) > _weight(kept[-1]):
+            kept[-1] = spot
     return kept
+
+
+def _weight(spot: Spot) -> tuple[bool, int]:
+    """Weigh a spot: errors before warnings, longer before shorter."""
+    return spot.severity != "warning", spot.end - spot.start
 
 
 def _given_findings(turn: TurnText) -> list[Finding]:
@@ -122,5 +139,5 @@ def _given_findings(turn: TurnText) -> list[Finding]:
             ("text.invisible", INVISIBLE),
             ("text.decomposed", DECOMPOSED),
         )
-        for match in pattern.finditer(turn.given)
+        for match in islice(pattern.finditer(turn.given), _REPORTED)
     ]

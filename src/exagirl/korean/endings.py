@@ -151,7 +151,8 @@ GOING = re.compile(r"(?:먼저|이만|같이|이제|그만|저는?|지금|[에�
 _CLOSING = re.compile(
     rf"(?:{_SS}(?:어|네|지|니|냐|구나|거든|잖아|을걸|더라|대|지롱)|{_L}(?:게|래|까)|잖아|거든|구나"
     rf"|[거뭐]야|아니야|고마워|미안해|사랑해|괜찮아|몰라|싶다|{_SS}다"
-    rf"|{_B}니다|{_B}니까|[어아세에예네데까래대게군와워여려져죠지]요|[가-힣]죠)(?=[\s,]{1,8}[가-힣])"
+    rf"|{_B}니다|{_B}니까|[어아세에예네데까래대게군와워여려져죠지]요|[가-힣]죠)"
+    r"(?=[\s,]{1,8}[가-힣])"
 )
 
 # ------------------------------------------------------------------------------------ neither
@@ -202,6 +203,13 @@ def _answer(word: str) -> Verdict | None:
     return Verdict("banmal", word) if _BANMAL_ANSWER.match(word) else None
 
 
+# What a polite word may end in, playful and drawn-out ends included: most words do not.
+_POLITE_LAST = (
+    frozenset("요죠다까쥬쵸유용염욤욥여영당닷돠죵죱오서슴네넵넹넴녜옙예뇨만아애어에우으이엠엡")
+    | _LAUGHING
+)
+
+
 def polite_word(word: str, *, comma: bool) -> str:
     """Give the polite ending of a word inside a clause, or ``""``.
 
@@ -209,6 +217,8 @@ def polite_word(word: str, *, comma: bool) -> str:
         word: The word.
         comma: Whether a comma follows; ``네,`` is an answer, ``네 손`` is not.
     """
+    if word[-1] not in _POLITE_LAST:
+        return ""
     if _ALWAYS_POLITE_ANSWER.match(word) or (comma and _POLITE_ANSWER.match(word)):
         return word
     return polite_ending(plain_word(word))

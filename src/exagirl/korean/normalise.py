@@ -19,14 +19,16 @@ _CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
 _EMOJI_BEFORE = "\u2600-\u27bf\ufe0f\U0001f1e6-\U0001faff"
 _STRAY_JOINER = rf"(?<![{_EMOJI_BEFORE}])\u200d|\u200d(?![{_EMOJI_BEFORE}])"
 
-INVISIBLE = re.compile(rf"[{_INVISIBLE}]+|{_STRAY_JOINER}")
+INVISIBLE = re.compile(rf"(?:[{_INVISIBLE}]|{_STRAY_JOINER})+")
 CONTROL = re.compile(rf"[{_CONTROL}]+")
 SURROGATE = re.compile("[\ud800-\udfff]+")
 REPLACEMENT = re.compile("\ufffd+")
 #: Hangul written in separate jamo, as macOS file names are.
 DECOMPOSED = re.compile("[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|[가-힣][\u11a8-\u11c2]")
 
-_ODD = re.compile(rf"[{_INVISIBLE}{_CONTROL}\ud800-\udfff\ufffd\r\u00a0\u2028\u2029\u3000]|\u200d")
+_ODD = re.compile(
+    rf"[{_INVISIBLE}{_CONTROL}\ud800-\udfff\ufffd\r\u00a0\u2028\u2029\u3000]|{_STRAY_JOINER}"
+)
 _BLANKS = {"\u00a0": " ", "\u3000": " ", "\u2028": "\n", "\u2029": "\n", "\r": "\n"}
 
 # What composes under NFC never reaches over one of these: a Hangul syllable with its jamo, or a
@@ -103,7 +105,8 @@ def _composed(cluster: str) -> str:
     """Compose one cluster and put plain blanks for odd ones."""
     if cluster == "\r\n":
         return "\n"
-    return unicodedata.normalize("NFC", _BLANKS.get(cluster, cluster))
+    plain = "".join(_BLANKS.get(character, character) for character in cluster)
+    return unicodedata.normalize("NFC", plain)
 
 
 def _recomposed(text: str, origins: list[int]) -> NormalText:

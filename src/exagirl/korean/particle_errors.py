@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from exagirl.korean.analyser import analyser
 from exagirl.korean.findings import Severity, Spot
-from exagirl.korean.speech import Clause
 from exagirl.korean.syllables import final_of
 from exagirl.korean.turn import TurnText
 from exagirl.korean.words import words
@@ -27,10 +26,11 @@ _OTHER = {
 # Verb stems before -는: 있는, 먹는, 찾는. No stem ends in ㅇ, and only these in ㄴ.
 _VERB_FINALS = frozenset("ㄲㄷㅅㅆㅈㅊㅋㅌㅍㅎㄶㅀㄺㄻㄼㄾㄿㅄㄵ")
 _VERB_SYLLABLES = frozenset(
-    "먹막박적찍죽썩식익녹속묵낚북입잡뽑접씹집업굽눕돕줍뵙쉽맵남감숨참담심품넘삼굶뿜춤움신안앉"
-    "껴힘음않섬"
+    "먹막박적찍죽썩식익녹속묵낚북입잡뽑접씹집업굽눕돕줍뵙쉽남감숨참담심품넘삼굶뿜신안"
 )
-_SHORT = 2
+# Letters around a suspect that the analyser sees, and suspects of a turn that it is asked about.
+_WINDOW_CHARS = 60
+_WEIGHED_MOST = 8
 
 
 class _Suspect(NamedTuple):
@@ -45,6 +45,7 @@ class _Suspect(NamedTuple):
 
 def particle_spots(turn: TurnText) -> Iterator[Spot]:
     """Find particles that do not agree with the word before them."""
+    weighed = 0
     for clause in turn.clauses:
         for suspect in _suspects(clause.text):
             start = clause.start + suspect.stem_start
@@ -52,8 +53,11 @@ def particle_spots(turn: TurnText) -> Iterator[Spot]:
             # A name or a quotation stands in for what the turn holds there.
             if turn.spoken[start:end] != turn.text[start:end]:
                 continue
-            found, severity = _weighed(clause, suspect)
-            if found:
+            severity = _known_severity(suspect)
+            if severity is None and weighed < _WEIGHED_MOST:
+                weighed += 1
+                severity = _weighed(clause.text, suspect)
+            if severity:
                 fix = suspect.stem + _OTHER[suspect.particle]
                 yield Spot("particle.wrong", start, end, severity=severity, fix=fix)
 
@@ -86,18 +90,22 @@ def _is_excused(stem: str, particle: str) -> bool:
     return False
 
 
-def _weighed(clause: Clause, suspect: _Suspect) -> tuple[bool, Severity | None]:
-    """Decide on a suspect, asking the analyser where the mismatch alone does not prove it."""
+def _known_severity(suspect: _Suspect) -> Severity | None:
+    """Give the severity of what needs no analysis; None where the mismatch proves nothing.
+
+    No Korean word ends in a consonant and 를, or in 으로 after a vowel or ㄹ. 학생예요 and 거에요
+    are common spellings, and wrong.
+    """
     if suspect.particle in {"예요", "에요"}:
-        return True, "warning"
-    if _is_certain(suspect):
-        return True, None
-    corrected = clause.text[: suspect.start] + _OTHER[suspect.particle] + clause.text[suspect.end :]
-    return analyser().prefers(corrected, clause.text), "warning"
+        return "warning"
+    is_direction = suspect.particle == "으로" and len(suspect.stem) > 1
+    return "error" if suspect.particle == "를" or is_direction else None
 
 
-def _is_certain(suspect: _Suspect) -> bool:
-    """Tell whether no Korean word ends so: consonant + 를, or 으로 after a vowel or ㄹ."""
-    if suspect.particle == "를":
-        return True
-    return suspect.particle == "으로" and len(suspect.stem) >= _SHORT
+def _weighed(clause: str, suspect: _Suspect) -> Severity | None:
+    """Ask the analyser whether the clause is clearly likelier with the other form."""
+    before = clause[max(0, suspect.start - _WINDOW_CHARS) : suspect.start]
+    after = clause[suspect.end : suspect.end + _WINDOW_CHARS]
+    corrected = before + _OTHER[suspect.particle] + after
+    is_wrong = analyser().prefers(corrected, before + suspect.particle + after)
+    return "warning" if is_wrong else None

@@ -5,7 +5,6 @@ Which of a pair the template wrote does not matter, nor whether it wrote both: `
 """
 
 import re
-from functools import lru_cache
 from typing import NamedTuple
 
 from exagirl.korean.normalise import normalise
@@ -22,7 +21,9 @@ from exagirl.korean.syllables import is_syllable
 from exagirl.korean.words import words
 
 _CLOSING_QUOTES = {"'": "'", '"': '"', "‘": "’", "“": "”", "「": "」", "『": "』", "[": "]"}
-_PAST = "(?:이었|이였|였|\\(이\\)었|\\(이\\)였)[가-힣]{1,8}"
+_PAST = re.compile(r"(?:이었|이였|였|\(이\)었|\(이\)였)[가-힣]{1,8}")
+# As long as 이라던데요/라던데요.
+_LONGEST_FORM = 12
 
 
 class _Tail(NamedTuple):
@@ -101,27 +102,28 @@ def _closing_quote(text: str, match: re.Match[str]) -> str:
 
 
 def _tail_at(text: str, at: int, name_start: int) -> _Tail:
-    """Read the particle at a place; an empty tail where there is none."""
-    match = _tails().match(text, at)
-    if match is None:
-        return _Tail(None, "", at)
-    pair = pair_of(match[0])
-    before = text[max(0, name_start - 12) : name_start]
-    if pair is CALL and COPULA_BEFORE.search(before):
-        pair = STATEMENT
-    return _Tail(pair, match[0], match.end())
+    """Read the particle at a place, the longest that fits; an empty tail where there is none."""
+    past = _PAST.match(text, at)
+    if past is not None:
+        return _Tail(pair_of(past[0]), past[0], past.end())
+    for length in range(_LONGEST_FORM, 0, -1):
+        form = text[at : at + length]
+        pair = written_forms().get(form)
+        is_known = pair is not None or form in words("invariant")
+        if len(form) < length or not is_known or not _ends(text, at + length, pair):
+            continue
+        if pair is CALL and COPULA_BEFORE.search(text[max(0, name_start - 12) : name_start]):
+            pair = STATEMENT
+        return _Tail(pair, form, at + length)
+    return _Tail(None, "", at)
 
 
-@lru_cache(maxsize=1)
-def _tails() -> re.Pattern[str]:
-    """Build the pattern of everything that may stand behind a placeholder, longest first."""
-    followers = {form: pair.followers for form, pair in written_forms().items()}
-    followers |= {form: "" for form in words("invariant") if form not in followers}
-    longest_first = sorted(followers, key=len, reverse=True)
-    forms = "|".join(
-        rf"{re.escape(form)}(?=(?:{followers[form]})?(?![가-힣]))" for form in longest_first
-    )
-    return re.compile(f"{_PAST}|{forms}")
+def _ends(text: str, at: int, pair: Pair | None) -> bool:
+    """Tell whether a word ends at a place, but for what may follow the pair."""
+    if not is_syllable(text[at : at + 1] or " "):
+        return True
+    followers = pair.followers if pair else ""
+    return bool(followers and re.compile(rf"(?:{followers})(?![가-힣])").match(text, at))
 
 
 def _bare(name: str, tail: str, *, intimate: bool) -> str:

@@ -34,6 +34,8 @@ _SIMILAR = 0.6
 _SAME = 0.9
 _LOOKED_BACK = 20
 _COMPARED_CHARS = 2000
+_SAMPLED_WORDS = 40
+_SHARED_WORDS = 0.25
 
 
 def repeated_ngram_share(text: str, words: int = _GRAM_WORDS) -> float:
@@ -93,7 +95,15 @@ def history_spots(turn: TurnText, history: Sequence[str]) -> Iterator[Spot]:
     said = _said(turn.text)
     if len(said) < _SHORTEST_SIMILAR:
         return
-    best = max((_likeness(said, earlier) for earlier in history[-_LOOKED_BACK:]), default=0.0)
+    # Cheap first: a turn that shares few words with another shares few trigrams with it.
+    words = turn.text.split()[:_SAMPLED_WORDS]
+    close = [
+        earlier
+        for earlier in history[-_LOOKED_BACK:]
+        if len(words) < _GRAM_WORDS
+        or sum(word in earlier for word in words) >= _SHARED_WORDS * len(words)
+    ]
+    best = max((_likeness(said, earlier) for earlier in close), default=0.0)
     if best >= _SAME and len(said) >= _SHORTEST_SAME:
         yield Spot("repeat.history", 0, len(turn.text))
     elif best >= _SIMILAR:

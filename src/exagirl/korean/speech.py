@@ -35,6 +35,10 @@ _WORD = re.compile("[가-힣]+")
 _UP_TO_HANGUL = re.compile("(?s:.*)[가-힣]")
 # A word of so many syllables may hold a whole sentence without its spaces.
 _UNSPACED = 7
+# The level stands at the end; nobody needs to see more of a clause.
+_JUDGED_CHARS = 200
+# No ending is longer; the patterns see no more of a word, so that none can be slow.
+_WORD_END = 24
 _INNER = re.compile(
     "(?:습니다|입니다|합니다|세요|어요|아요|해요|에요|예요|네요|까요|군요)(?=[가-힣])"
 )
@@ -150,20 +154,20 @@ def verdict_of(clause: str) -> Verdict | None:
         return NOTHING
     for word in words[:-1]:
         comma = called[word.end() : word.end() + 1] == ","
-        if ending := polite_word(word[0], comma=comma):
+        if ending := polite_word(word[0][-_WORD_END:], comma=comma):
             return Verdict("polite", ending)
     last = words[-1][0]
     if GOING.search(called):
         return Verdict("polite", "용")
     if len(last) >= _UNSPACED and (inner := _INNER.search(last)):
         return Verdict("polite", inner[0])
-    return certain(last, alone=len(words) == 1)
+    return certain(last[-_WORD_END:], alone=len(words) == 1)
 
 
 def may_be_polite(clause: str) -> bool:
     """Tell whether an open clause could still turn out polite."""
     words = _WORD.findall(clause)
-    return any(plain_word(word) in AMBIGUOUS_YO or len(word) >= _UNSPACED for word in words)
+    return any(len(word) >= _UNSPACED or plain_word(word) in AMBIGUOUS_YO for word in words)
 
 
 def _trimmed(clause: str) -> str:
@@ -175,4 +179,9 @@ def _trimmed(clause: str) -> str:
 def plain_clause(clause: str) -> str:
     """Write a clause the way an analyser knows: plain words, nobody called at the end."""
     called = without_calls(_trimmed(clause)) or clause
-    return _WORD.sub(lambda word: plain_word(word[0]), called)
+    return _WORD.sub(lambda word: _plain_end(word[0]), called[-_JUDGED_CHARS:])
+
+
+def _plain_end(word: str) -> str:
+    """Write the end of a word the plain way."""
+    return word[:-_WORD_END] + plain_word(word[-_WORD_END:])

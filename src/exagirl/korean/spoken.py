@@ -9,7 +9,9 @@ import re
 from exagirl.korean.actions import action_spans
 
 #: ``{유저}`` ``{{user}}`` ``{캐릭터}`` ``{{char}}``, blanks inside allowed.
-PLACEHOLDER = re.compile(r"\{\{\s*(?:user|char)\s*\}\}|\{\s*(?:유저|캐릭터)\s*\}", re.IGNORECASE)
+PLACEHOLDER = re.compile(
+    r"\{\{\s{0,4}(?:user|char)\s{0,4}\}\}|\{\s{0,4}(?:유저|캐릭터)\s{0,4}\}", re.IGNORECASE
+)
 
 # Each alternative is bounded and cannot match a newline, so that the scan stays linear.
 _MASKED = re.compile(

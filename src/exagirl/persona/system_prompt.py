@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from typing import Literal
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from exagirl.korean.particles import attach
 from exagirl.persona.character import Character
@@ -25,7 +26,12 @@ def render_system_prompt(character: Character, *, detail: Detail = "full") -> st
     Returns:
         Text without a trailing newline; ``{유저}`` stays for the chat to fill.
     """
+    return _template().render(c=character, level=LEVELS[detail]).strip()
+
+
+@cache
+def _template() -> Template:
     environment = Environment(undefined=StrictUndefined, autoescape=False)
     environment.filters["josa"] = lambda word, pair: attach(word, pair).removeprefix(word)
     source = (resources.files("exagirl.persona") / "system_prompt.jinja").read_text("utf-8")
-    return environment.from_string(source).render(c=character, level=LEVELS[detail]).strip()
+    return environment.from_string(source)

@@ -15,7 +15,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from exagirl.artifact import write_text
 from exagirl.chatmodel.encoding import HIDDEN, Conversation, Encoded, encode_conversation
-from exagirl.chatmodel.local import reply_loss
+from exagirl.chatmodel.reply_loss import reply_loss
 from exagirl.errors import ModelError
 from exagirl.progress import Watcher
 from exagirl.record import Record
@@ -46,6 +46,7 @@ class _ReplyTrainer(Trainer):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.model_accepts_loss_kwargs = True
+        self._dtype = options["model"].get_input_embeddings().weight.dtype
 
     def compute_loss(
         self,
@@ -54,9 +55,10 @@ class _ReplyTrainer(Trainer):  # type: ignore[misc]
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        nats, count = reply_loss(
-            model, inputs["input_ids"], inputs["labels"], inputs["attention_mask"]
-        )
+        ids = inputs["input_ids"]
+        # The adapter's weights are float32, the base's may be bfloat16: compute in the base's.
+        with torch.autocast(ids.device.type, self._dtype, enabled=self._dtype != torch.float32):
+            nats, count = reply_loss(model, ids, inputs["labels"], inputs["attention_mask"])
         loss = nats / (count if num_items_in_batch is None else num_items_in_batch)
         return (loss, None) if return_outputs else loss
 
