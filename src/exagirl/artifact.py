@@ -6,6 +6,7 @@ the artifact is whole; it names the inputs it was made from, so a changed input 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -131,16 +132,24 @@ def file_faults(path: Path) -> Iterator[None]:
             f"{path}: 쓸 권한이 없습니다. 권한을 바꾸거나 --runs로 다른 폴더를 쓰세요."
         ) from error
     except OSError as error:
-        if error.errno == 28:
-            free = shutil.disk_usage(_existing(path)).free
-            raise ArtifactError(
-                f"{path}: 디스크에 자리가 없습니다({free / 1e6:.0f} MB 남음). 자리를 비우거나 "
-                "--runs로 다른 "
-                "디스크를 쓴 뒤 같은 명령을 다시 실행하세요. 끝난 단계는 다시 하지 않습니다."
-            ) from error
+        if error.errno == errno.ENOSPC:
+            raise _no_space(path) from error
         raise ArtifactError(
             f"{path}: 파일을 다룰 수 없습니다({error.strerror or error})."
         ) from error
+    except Exception as error:
+        # Libraries written in Rust (safetensors, tokenizers) tell the number in words.
+        if f"os error {errno.ENOSPC}" in str(error):
+            raise _no_space(path) from error
+        raise
+
+
+def _no_space(path: Path) -> ArtifactError:
+    free = shutil.disk_usage(_existing(path)).free
+    return ArtifactError(
+        f"{path}: 디스크에 자리가 없습니다({free / 1e6:.0f} MB 남음). 자리를 비우거나 --runs로 "
+        "다른 디스크를 쓴 뒤 같은 명령을 다시 실행하세요. 끝난 단계는 다시 하지 않습니다."
+    )
 
 
 def _existing(path: Path) -> Path:

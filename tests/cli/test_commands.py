@@ -1,8 +1,12 @@
 """The command line as a person meets it: exit codes, words, no tracebacks."""
 
 import re
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -166,3 +170,34 @@ def test_two_processes_do_not_work_in_one_run(tmp_path, exaone_base):
         done = exagirl("run", write_recipe(tmp_path, exaone_base), "--runs", tmp_path / "runs")
     assert done.returncode == 2
     assert "다른 exagirl" in done.stderr
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_the_demo_is_served_on_loopback_until_interrupted(runs):
+    """The page names the character; a taken port is one message; Ctrl-C ends it."""
+    pytest.importorskip("gradio", reason="the extra 'demo' is not installed")
+    port = _free_port()
+    command = [sys.executable, "-m", "exagirl", "demo", "tiny", "--runs", str(runs)]
+    process = subprocess.Popen(
+        [*command, "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        body = ""
+        while "엑사" not in body and process.poll() is None:
+            try:
+                body = urllib.request.urlopen(f"http://127.0.0.1:{port}/").read().decode()
+            except OSError:
+                time.sleep(0.2)
+        assert "엑사" in body
+        second = exagirl("demo", "tiny", "--runs", runs, "--port", port)
+        assert second.returncode == 2
+        assert "--port" in second.stderr
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    assert "Traceback" not in out

@@ -24,7 +24,6 @@ class BundledModel:
         if line is None:
             raise TeacherError(
                 f"함께 든 대화에는 {request.topic_key}이(가) 없습니다. 레시피에서 이 서브셋의 "
-                "dialogues를 "
-                "줄이거나, teacher를 kind: openai로 바꾸세요."
+                "dialogues를 줄이거나, teacher를 kind: openai로 바꾸세요."
             )
         return ChatReply(content=line)

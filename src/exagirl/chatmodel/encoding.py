@@ -62,8 +62,7 @@ def encode_conversation(
         cut += 2
     raise ModelError(
         f"대화의 마지막 한 차례도 training.max_length({max_length}토큰)에 들어가지 않습니다. "
-        "max_length를 "
-        "늘리거나 dataset.system_prompt를 brief로 줄이세요."
+        "max_length를 늘리거나 dataset.system_prompt를 brief로 줄이세요."
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from exagirl.cli import chat, check, demo, init, run, stages
+from exagirl.cli import card, chat, check, demo, init, run, stages
 from exagirl.cli.screen import make_console
 from exagirl.errors import ExagirlError
 
@@ -30,6 +30,7 @@ app.command("evaluate")(stages.evaluate)
 app.command("chat")(chat.chat)
 app.command("demo")(demo.demo)
 app.command("check")(check.check)
+app.add_typer(card.app, name="card")
 
 
 def _show_version(wanted: bool) -> None:

@@ -86,8 +86,7 @@ def generate_dialogues(
         raise ShortfallError(
             f"{folder}: 대화 {len(slots)}편 가운데 {len(filled.missing)}편을 채우지 못했습니다"
             f"(예: {filled.missing[0]}). 흔한 까닭: {common or '연결이 끊김'}. 같은 명령을 다시 "
-            "실행하면 "
-            "남은 것만 다시 시도합니다."
+            "실행하면 남은 것만 다시 시도합니다."
         )
     watcher.finish(f"대화 {len(filled.dialogues)}편")
     counts = {name: _count(filled.dialogues, name) for name in options.subsets}

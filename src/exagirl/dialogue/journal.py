@@ -129,8 +129,7 @@ def open_journal(path: Path) -> Iterator[Journal]:
     except sqlite3.Error as error:
         raise ArtifactError(
             f"{path}: 저널을 쓸 수 없습니다({error}). 디스크의 자리와 권한을 확인하세요. 파일이 "
-            "저널이 "
-            "아니라면 다른 곳으로 옮긴 뒤 다시 실행하세요."
+            "저널이 아니라면 다른 곳으로 옮긴 뒤 다시 실행하세요."
         ) from error
     finally:
         connection.close()

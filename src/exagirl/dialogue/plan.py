@@ -94,8 +94,7 @@ def _scenes(subset: str, topic: str, count: int, dice: random.Random) -> list[st
     if count > len(scenes):
         raise RecipeError(
             f"generation.subsets.{subset}: '{topic}' 주제에 {count}편을 주문했습니다. 서로 다른 "
-            "장면은 "
-            f"{len(scenes)}가지까지입니다. dialogues를 줄이세요."
+            f"장면은 {len(scenes)}가지까지입니다. dialogues를 줄이세요."
         )
     return [
         f"사람은 {who}. 지금 {mood}. {time}, {place}. 대화는 {opening} 시작한다."

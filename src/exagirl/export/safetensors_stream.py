@@ -38,8 +38,7 @@ def read_header(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
         raise ModelError(
             f"{path}: 온전한 safetensors 파일이 아닙니다({error}). 이 파일을 지우고 다시 받거나 "
-            "다시 "
-            "만드세요."
+            "다시 만드세요."
         ) from error
 
 

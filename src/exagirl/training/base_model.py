@@ -48,8 +48,7 @@ def fetch_base(name_or_path: str, watcher: Watcher | None = None) -> Path:
     if name_or_path.count("/") != 1 or name_or_path.startswith((".", "/", "~")):
         raise ModelError(
             f"training.base: '{name_or_path}' 폴더가 없습니다. 모델 폴더의 경로, 허브의 "
-            "'소유자/이름', 또는 "
-            f"{gemma_package.NAME}을 적으세요."
+            f"'소유자/이름', 또는 {gemma_package.NAME}을 적으세요."
         )
     return _download(name_or_path, watcher)
 
@@ -64,8 +63,7 @@ def _download(repo: str, watcher: Watcher) -> Path:
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
             f"{repo}: 허브에서 받을 수 없습니다({str(error).splitlines()[0][:200]}). 이름과 "
-            "인터넷 연결, "
-            "접근 권한이 필요한 모델이면 'hf auth login'을 확인하세요."
+            "인터넷 연결, 접근 권한이 필요한 모델이면 'hf auth login'을 확인하세요."
         ) from error
 
 
@@ -99,8 +97,7 @@ def load_base(
     if not list(folder.glob("*.safetensors")):
         raise ModelError(
             f"{folder}: safetensors 파일이 없습니다. pickle(.bin, .pt) 체크포인트는 코드를 "
-            "실행할 수 있어 읽지 "
-            "않습니다. safetensors로 바꾼 모델을 쓰세요."
+            "실행할 수 있어 읽지 않습니다. safetensors로 바꾼 모델을 쓰세요."
         )
     try:
         model = _load_model(folder, facts, chosen)

@@ -80,8 +80,7 @@ class _Watching(TrainerCallback):  # type: ignore[misc]
         if not math.isfinite(loss):
             raise ModelError(
                 f"{self._stage.name} 단계의 {state.global_step}번째 걸음에서 손실이 {loss}이 "
-                "되었습니다. "
-                "learning_rate를 절반으로 줄이거나 dtype을 float32로 바꿔 보세요."
+                "되었습니다. learning_rate를 절반으로 줄이거나 dtype을 float32로 바꿔 보세요."
             )
         self._watcher.advance(0, note=f"손실 {loss:.3f}")
 
