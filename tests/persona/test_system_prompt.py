@@ -5,8 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exagirl.dialogue.personas import couple_personas
-from exagirl.persona.character import Actions, Character, Speech, builtin_names, load_character
-from exagirl.persona.system_prompt import render_system_prompt
+from exagirl.errors import CharacterError
+from exagirl.persona.character import (
+    Actions,
+    Character,
+    Lorebook,
+    LoreEntry,
+    Speech,
+    builtin_names,
+    load_character,
+)
+from exagirl.persona.system_prompt import estimate_tokens, render_system_prompt
 
 LEVELS = ("brief", "normal", "full")
 CHARACTERS = {
@@ -29,6 +38,13 @@ def facts(character):
         *character.personality,
         *character.speech.habits,
         *character.rules,
+        character.scene,
+        character.speech.dialect,
+        character.speech.address,
+        *character.speech.endings,
+        *character.speech.forbidden_endings,
+        *character.relationship_growth,
+        *character.forbidden_words,
     ]
 
 
@@ -145,3 +161,69 @@ def test_an_action_style_alone_makes_the_line_of_actions():
     """Shares are for the checks, not for the model."""
     character = described("사서다.").model_copy(update={"actions": Actions(min_share=0.5)})
     assert "행동" not in render_system_prompt(character)
+
+
+CUTTABLE = Character(
+    name="미아",
+    slogan="꽃은 오늘",
+    description="꽃집 주인이다. 새벽에 문을 연다.",
+    appearance="앞치마를 둘렀다",
+    personality=("조용하다", "꼼꼼하다"),
+    speech=Speech(level="polite", habits=("느리게 말한다", "꽃말을 섞는다"), dialect="강릉 사투리"),
+    actions=Actions(style="짧게 쓴다"),
+    world="골목 끝 꽃집",
+    scene="비 오는 새벽",
+    relationship="단골",
+    relationship_growth=("손님", "친구"),
+    rules=("첫째 규칙", "둘째 규칙"),
+    forbidden_words=("금지어",),
+    system_prompt="덧붙임. {{original}}",
+    reminder="다시 일러둠",
+    lorebook=Lorebook(entries=[LoreEntry(content="늘 아는 것", constant=True)]),
+)
+# What goes, one after the other.
+CUTS = (
+    *("늘 아는 것", "앞치마", "→ 친구", "손님", "꽃은 오늘", "다시 일러둠", "덧붙임", "금지어"),
+    *("비 오는", "골목 끝", "꽃말을", "느리게", "둘째", "첫째", "꼼꼼", "조용", "새벽에 문을"),
+)
+
+
+def test_a_budget_cuts_in_the_stated_order():
+    """Each smaller budget takes just the next thing."""
+    left, text = list(CUTS), render_system_prompt(CUTTABLE)
+    assert all(word in text for word in CUTS)
+    while left:
+        text = render_system_prompt(CUTTABLE, budget_tokens=len(text) - 1, count=len)
+        left.pop(0)
+        assert [word for word in CUTS if word in text] == left
+    for word in ("미아", "꽃집 주인이다.", "존댓말", "강릉", "단골", "짧게 쓴다"):
+        assert word in text
+
+
+def test_a_budget_that_cannot_be_met_is_told():
+    """With the tokens that are needed."""
+    with pytest.raises(CharacterError, match=r"미아.*토큰.*description"):
+        render_system_prompt(CUTTABLE, budget_tokens=3)
+
+
+def test_a_budget_that_fits_cuts_nothing():
+    """The prompt is the same text."""
+    assert render_system_prompt(CUTTABLE, budget_tokens=900) == render_system_prompt(CUTTABLE)
+
+
+@pytest.mark.parametrize(
+    ("system_prompt", "text"),
+    [
+        ("앞. {{original}} 뒤.", "앞. 너는 미아다. 사서다.\n말투: 반말 뒤."),
+        ("뒤.", "너는 미아다. 사서다.\n말투: 반말\n뒤."),
+    ],
+)
+def test_a_system_prompt_of_a_card_takes_ours_in(system_prompt, text):
+    """{{original}} is the place of our text; without it, ours comes first."""
+    character = described("사서다.").model_copy(update={"system_prompt": system_prompt})
+    assert render_system_prompt(character) == text
+
+
+def test_the_estimate_of_tokens_counts_hangul_higher():
+    """0.8 a syllable, 0.3 a Latin letter."""
+    assert (estimate_tokens("가" * 10), estimate_tokens("a" * 10), estimate_tokens("")) == (8, 3, 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from exagirl.errors import CharacterError
 from exagirl.persona.card import read_card
-from exagirl.persona.parts import Actions, Fact, Line, LoreEntry, Lorebook, Media, Speech
+from exagirl.persona.parts import Actions, Fact, Foreign, Line, Lorebook, LoreEntry, Media, Speech
 from exagirl.persona.profile import Character
 from exagirl.persona.yaml_file import read_character_yaml
 from exagirl.record import is_file
@@ -17,6 +17,7 @@ __all__ = [
     "Actions",
     "Character",
     "Fact",
+    "Foreign",
     "Line",
     "LoreEntry",
     "Lorebook",

@@ -11,9 +11,9 @@ import re
 _OLD = re.compile(r"<(USER|BOT|CHAR)>", re.IGNORECASE)
 _OURS = re.compile(r"\{\s{0,4}(유저|캐릭터)\s{0,4}\}")
 ORIGINAL = re.compile(r"\{\{\s{0,4}original\s{0,4}\}\}", re.IGNORECASE)
-# A brace that opens something like a placeholder; what is in it is looked at by `is_known`.
-BRACED = re.compile(r"\{\{[^{}\n]{0,40}\}\}|\{[^{}\n]{0,40}\}")
-_KNOWN = re.compile(r"\{\{\s*(?:user|char|original)\s*\}\}|\{\s*(?:유저|캐릭터)\s*\}", re.IGNORECASE)
+_KNOWN = re.compile(
+    r"\{\{\s*(?:user|char|original)\s*\}\}|\{\s*(?:유저|캐릭터)\s*\}", re.IGNORECASE
+)
 _NEAR = re.compile(
     r"\{?\{\s*(?:user|usr|char|character|original|유저|유져|사용자|캐릭터|케릭터|캐릭)\s*\}\}?",
     re.IGNORECASE,

@@ -99,7 +99,7 @@ class LoreEntry(Record):
     secondary_keys: tuple[str, ...] = Field(
         default=(), description="적으면 이 가운데 하나도 함께 나와야 한다."
     )
-    content: str = Field(min_length=1, description="캐릭터가 떠올리는 내용.")
+    content: str = Field(description="캐릭터가 떠올리는 내용.")
     constant: bool = Field(default=False, description="true면 키가 없어도 늘 떠올린다.")
     order: int = Field(default=100, description="작을수록 앞에 놓인다.")
     depth: int | None = Field(
@@ -157,3 +157,13 @@ class Media(Record):
             if not re.fullmatch(r"#[0-9A-Fa-f]{6}", colour):
                 raise ValueError(f"'{colour}'은(는) 색이 아닙니다. '#7B5CD6'처럼 적으세요.")
         return colours
+
+
+class Foreign(Record):
+    """What a card of another program holds beyond this record; written back as it came."""
+
+    top: dict[str, Any] = Field(default_factory=dict, description="카드의 바깥쪽 키.")
+    data: dict[str, Any] = Field(default_factory=dict, description="data 안의 키.")
+    repeated: tuple[str, ...] = Field(
+        default=(), description="바깥쪽에 한 번 더 적혀 있던 data의 키."
+    )

@@ -83,9 +83,7 @@ def with_texts(image: bytes, texts: dict[str, bytes]) -> bytes:
 
 def make_chunk(kind: bytes, data: bytes) -> bytes:
     """One chunk with its length and its checksum."""
-    return (
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    )
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def _joined(image: bytes, keywords: tuple[str, ...], new: bytes) -> bytes:

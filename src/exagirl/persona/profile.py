@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
 from exagirl.korean.check import Rules
-from exagirl.persona.parts import Actions, Fact, Line, Lorebook, Media, Speech
+from exagirl.persona.parts import Actions, Fact, Foreign, Line, Lorebook, Media, Speech
 from exagirl.record import Record
 
 
@@ -61,8 +61,8 @@ class Character(Record):
     inferred: tuple[str, ...] = Field(
         default=(), description="가져온 카드에 없어 짐작한 항목. 확인했으면 지운다."
     )
-    foreign: dict[str, Any] = Field(
-        default_factory=dict,
+    foreign: Foreign = Field(
+        default=Foreign(),
         description="다른 프로그램의 카드에서 온, 우리가 쓰지 않는 것. 내보낼 때 그대로 나간다.",
     )
 

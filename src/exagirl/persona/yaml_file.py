@@ -26,8 +26,7 @@ def read_character_yaml(path: Path) -> Character:
     if not isinstance(raw, dict):
         raise CharacterError(
             f"{path}: 캐릭터가 아닙니다. 'name:', 'description:', 'speech:'가 있는 YAML이어야 "
-            "합니다. "
-            "'exagirl init'이 만들어 주는 character.yaml을 고쳐 쓰세요."
+            "합니다. 'exagirl init'이 만들어 주는 character.yaml을 고쳐 쓰세요."
         )
     return as_character(raw, str(path))
 
@@ -65,5 +64,15 @@ def dump_character(character: Character) -> str:
 class _Dumper(yaml.SafeDumper):
     """Writes no anchors: what is the same twice stands twice."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 (PyYAML calls it so)
         return True
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    # PyYAML takes these for line breaks; only double quotes bring them back unchanged.
+    style = '"' if any(mark in text for mark in "\x85\u2028\u2029") else None
+    node: yaml.ScalarNode = dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    return node
+
+
+_Dumper.add_representer(str, _represent_text)
