@@ -12,7 +12,6 @@ import json
 from importlib import resources, util
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import yaml
 
@@ -24,8 +23,9 @@ from exagirl.errors import ArtifactError, MissingExtraError
 from exagirl.evaluation.evaluate import Heldout, Scores, evaluate_models
 from exagirl.persona.character import read_character
 from exagirl.persona.system_prompt import render_system_prompt
+from exagirl.persona.yaml_file import dump_character
 from exagirl.progress import Watcher
-from exagirl.recipe import LoadedRecipe
+from exagirl.recipe import LoadedRecipe, dump_recipe
 from exagirl.record import Record
 
 TRAIN_MODULES = ("torch", "transformers", "peft", "accelerate", "datasets", "safetensors")
@@ -77,8 +77,8 @@ def run_recipe(job: Job) -> RunReport:
 
 def write_recipe(job: Job) -> None:
     """Keep the recipe and the character, as they were read, in the run folder."""
-    write_text(job.folder.root / "recipe.yaml", as_yaml(job.recipe))
-    write_text(job.folder.root / "character.yaml", as_yaml(job.character))
+    write_text(job.folder.root / "recipe.yaml", dump_recipe(job.recipe))
+    write_text(job.folder.root / "character.yaml", dump_character(job.character))
 
 
 def generate(job: Job) -> Manifest:
@@ -125,7 +125,7 @@ def merge(job: Job) -> Manifest:
         job.folder.model,
         baked=Baked(
             default_system=job.system,
-            texts={"character.yaml": as_yaml(job.character)},
+            texts={"character.yaml": dump_character(job.character)},
             dtype=job.recipe.export.dtype,
         ),
         inputs={
@@ -241,12 +241,6 @@ def need_train_extra() -> None:
             f"학습과 로컬 모델에 필요한 {', '.join(missing)}이(가) 없습니다. 설치하세요: "
             "pip install 'exagirl[train]'"
         )
-
-
-def as_yaml(record: Record) -> str:
-    """A record as YAML that reads back to the same record."""
-    facts: Any = record.model_dump(mode="json", exclude_defaults=True)
-    return yaml.safe_dump(facts, allow_unicode=True, sort_keys=False, width=100)
 
 
 def _need(folder: Path, command: str) -> Manifest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
+import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from exagirl.chatmodel.options import TeacherOptions
@@ -104,3 +105,9 @@ def _read(path: Path) -> LoadedRecipe:
     except ValidationError as error:
         raise RecipeError(explain(Recipe, error, str(path))) from error
     return LoadedRecipe(recipe=recipe, character=load_character(recipe.character, base=path.parent))
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """A recipe as YAML that reads back to the same recipe."""
+    facts = recipe.model_dump(mode="json", exclude_defaults=True)
+    return str(yaml.safe_dump(facts, allow_unicode=True, sort_keys=False, width=100))

@@ -154,7 +154,7 @@ def test_a_shortfall_takes_an_older_manifest_away(tmp_path):
     """After a changed order fell short, the manifest of the old order does not stand over it."""
     with ChatServer(in_turn(says(GOOD))) as server:
         generate(tmp_path, teacher_at(server.url), order())
-    with ChatServer(in_turn(refuses(500))) as server, pytest.raises(ShortfallError):
+    with ChatServer(refuse_some) as server, pytest.raises(ShortfallError):
         generate(tmp_path, teacher_at(server.url), order(**NO_RETRIES), seed=8)
     assert read_manifest(tmp_path) is None
 
@@ -173,7 +173,7 @@ def test_after_a_shortfall_only_the_open_slots_are_asked(tmp_path):
 
 def test_a_line_that_always_fails_is_told_as_such(tmp_path):
     """Without a single reply the message speaks of the line, not of checks."""
-    with ChatServer(in_turn(refuses(500))) as server, pytest.raises(ShortfallError, match="연결"):
+    with ChatServer(in_turn(refuses(500))) as server, pytest.raises(TeacherError, match="연결"):
         generate(tmp_path, teacher_at(server.url), order(**NO_RETRIES))
 
 

@@ -81,7 +81,7 @@ def _loss_of_logits(
     )
 
 
-class _HeadLoss(torch.autograd.Function):
+class _HeadLoss(torch.autograd.Function):  # type: ignore[misc]
     """Summed cross entropy of ``hidden · weightᵀ``; the gradient is (softmax - onehot) · weight."""
 
     @staticmethod

@@ -17,7 +17,8 @@ class RuleScores(Record):
     """What was counted over replies."""
 
     level: Share
-    """Replies in the character's own speech level, among those whose level shows."""
+    """Replies in the character's own speech level, among those whose level shows; none counted
+    where the rules name no level."""
     actions: Share
     """Replies with at least one action and no fault in the markup."""
     in_role: Share
@@ -29,7 +30,7 @@ def score_replies(replies: Sequence[str], rules: Rules) -> RuleScores:
     """Count over replies, against the character's own rules."""
     levels = [level for reply in replies if (level := speech_level(reply)) != "none"]
     return RuleScores(
-        level=wilson(levels.count(rules.level or "banmal"), len(levels)),
+        level=wilson(levels.count(rules.level), len(levels)) if rules.level else wilson(0, 0),
         actions=wilson(sum(_acts_well(reply, rules) for reply in replies), len(replies)),
         in_role=wilson(sum(_is_in_role(reply, rules) for reply in replies), len(replies)),
         mean_characters=sum(map(len, replies)) / max(1, len(replies)),
