@@ -11,7 +11,7 @@ from exagirl.recipe import shipped_names
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "README.en.md", "CONTRIBUTING.md")]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
-VERBS = {command.name for command in app.registered_commands}
+VERBS = {entry.name for entry in [*app.registered_commands, *app.registered_groups]}
 
 
 def commands_in(text):
