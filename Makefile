@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
-.PHONY: help quickstart install test test-all test-lowest lint format bench clean
+.PHONY: help quickstart install test test-all lint format bench clean
 
 help:            ## 이 목록
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -19,12 +19,6 @@ test: $(VENV)/.all                ## 모든 시험 (진짜 모델을 쓰는 느�
 test-all: $(VENV)/.all            ## 느린 시험까지
 	$(BIN)/python -m pytest -m "not gpu and not live"
 
-test-lowest:                      ## pyproject.toml에 적힌 가장 낮은 버전들로 시험
-	$(PYTHON) -m venv $(VENV)-lowest
-	$(VENV)-lowest/bin/python -m pip install --disable-pip-version-check -q uv
-	$(VENV)-lowest/bin/uv pip install -q --python $(VENV)-lowest/bin/python --resolution lowest-direct $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) -c constraints.txt -e '.[all]'
-	$(VENV)-lowest/bin/python -m pytest -m "not slow and not gpu and not live"
-
 lint: $(VENV)/.all                ## 모양, 형식, 층
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
@@ -36,7 +30,7 @@ bench: $(VENV)/.all               ## 재는 것들 (결과는 benchmarks/RESULTS
 	$(BIN)/python benchmarks/quickstart.py
 
 clean:           ## 만든 것들을 지운다 (runs/는 남긴다)
-	rm -rf $(VENV) $(VENV)-lowest build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
 
 # A stamp stands only where an install went through; a broken one is repaired by the same command.
 $(BIN)/python:

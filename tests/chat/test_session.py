@@ -48,6 +48,20 @@ def test_a_reply_names_the_user_with_the_right_particle(exa):
     assert session.turns[-1].raw == "*{유저}의 어깨를 토닥이며* {유저}야, 힘내!"
 
 
+def test_an_intimate_character_speaks_of_the_user_as_a_friend(exa):
+    """지은이가, but 지은아, where the card asks for it."""
+    pieces = ("{유저}가 왔네. {유저}야!",)
+    said = ["".join(Session(c, Parrot(*pieces), user="지은").say("나 왔어")) for c in _both(exa)]
+    assert said == ["지은이 왔네. 지은아!", "지은이가 왔네. 지은아!"]
+
+
+def _both(character):
+    """The character at arm's length, and as a close friend."""
+    for is_close in (False, True):
+        speech = character.speech.model_copy(update={"intimate": is_close})
+        yield character.model_copy(update={"speech": speech})
+
+
 def test_the_model_hears_the_whole_conversation(exa):
     """Each request carries every turn so far, in order."""
     backend = Parrot("응!")
@@ -107,5 +121,4 @@ def test_a_stream_is_filled_as_the_whole_text_would_be(words, data):
     text = "".join(words)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
     pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    out = "".join(fill_stream(pieces, "민준", "엑사"))
-    assert out == fill_placeholders(text, user="민준", character="엑사")
+    assert "".join(fill_stream(pieces, fill_placeholders)) == fill_placeholders(text)

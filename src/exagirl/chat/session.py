@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
@@ -64,9 +64,7 @@ class Session:
         messages = [self._message(turn) for turn in [*self.turns, asked]]
         raw: list[str] = []
         try:
-            yield from fill_stream(
-                _kept(self.backend.speak(messages, stop), raw), self.user, self.character.name
-            )
+            yield from fill_stream(_kept(self.backend.speak(messages, stop), raw), self._fill)
         finally:
             stop.set()
             whole = "".join(raw).strip()
@@ -81,7 +79,12 @@ class Session:
         return write_text(path, "".join(row + "\n" for row in rows))
 
     def _fill(self, text: str) -> str:
-        return fill_placeholders(text, user=self.user, character=self.character.name)
+        return fill_placeholders(
+            text,
+            user=self.user,
+            character=self.character.name,
+            intimate=self.character.speech.intimate,
+        )
 
     @staticmethod
     def _message(turn: Said) -> dict[str, str]:
@@ -94,7 +97,7 @@ def _kept(pieces: Iterable[str], raw: list[str]) -> Iterator[str]:
         yield piece
 
 
-def fill_stream(pieces: Iterable[str], user: str, character: str) -> Iterator[str]:
+def fill_stream(pieces: Iterable[str], fill: Callable[[str], str]) -> Iterator[str]:
     """Fill placeholders in a text that arrives in pieces; a half placeholder is kept back."""
     raw, shown = "", 0
     for piece in pieces:
@@ -103,11 +106,11 @@ def fill_stream(pieces: Iterable[str], user: str, character: str) -> Iterator[st
         if brace > 0 and raw[brace - 1] == "{":
             brace -= 1
         safe = raw if brace < 0 else raw[:brace]
-        filled = fill_placeholders(safe, user=user, character=character)
+        filled = fill(safe)
         if len(filled) > shown:
             yield filled[shown:]
             shown = len(filled)
-    rest = fill_placeholders(raw, user=user, character=character)[shown:]
+    rest = fill(raw)[shown:]
     if rest:
         yield rest
 

@@ -27,6 +27,9 @@ class Speech(Record):
     samples: tuple[str, ...] = Field(default=(), description="이 목소리로 한 말의 보기.")
     address: str = Field(default="", description="{유저}를 부르는 말. 예: 주인님, {유저} 씨.")
     dialect: str = Field(default="", description="사투리나 옛말. 예: 부산 사투리.")
+    intimate: bool = Field(
+        default=False, description="{유저}를 허물없이 부른다: 지은이가, 지은이는 (지은아는 그대로)."
+    )
 
     @property
     def is_old(self) -> bool:
