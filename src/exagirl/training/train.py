@@ -48,6 +48,7 @@ def train_stages(training: Training) -> list[Manifest]:
     Raises:
         ModelError: The base, the adapter or the data do not fit each other.
     """
+    quiet_libraries()
     options, run = training.options, training.run
     dataset = read_manifest(run.dataset)
     if dataset is None:
@@ -78,7 +79,6 @@ def _run_stage(
 ) -> Manifest:
     options, run, watcher = training.options, training.run, training.watcher
     stage = options.stages[position]
-    quiet_libraries()
     watcher.start(f"{stage.name} 단계 준비")
     model, tokenizer = load_base(str(base), options.dtype)
     give_template(tokenizer, training.default_system)
