@@ -44,7 +44,7 @@ def test_a_reply_names_the_user_with_the_right_particle(exa):
     """The placeholder is filled in what people see; the model keeps its own words."""
     backend = Parrot("*{유", "저}의 어깨를 ", "토닥이며* {유저}", "야, 힘내!")
     session = Session(exa, backend, user="민준")
-    assert "".join(session.say("안녕")) == "*민준의 어깨를 토닥이며* 민준아, 힘내!"
+    assert "".join(session.say("안녕")) == "*민준이의 어깨를 토닥이며* 민준아, 힘내!"
     assert session.turns[-1].raw == "*{유저}의 어깨를 토닥이며* {유저}야, 힘내!"
 
 
