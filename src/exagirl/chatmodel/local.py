@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from exagirl.chatmodel.encoding import Conversation, encode_conversation, encode_prompt
-from exagirl.chatmodel.reply_loss import reply_loss
+from exagirl.chatmodel.reply_loss import ReplyLoss, total_loss
 from exagirl.errors import ModelError
 from exagirl.record import Record
 
@@ -32,18 +32,6 @@ class Sampling(Record):
     top_p: float = 0.9
     repetition_penalty: float = 1.1
     seed: int | None = None
-
-
-class ReplyLoss(Record):
-    """How surprised a model was by given replies."""
-
-    nats: float
-    tokens: int
-
-    @property
-    def per_token(self) -> float:
-        """Mean negative log-likelihood, in nats a token."""
-        return self.nats / self.tokens
 
 
 def best_device() -> str:
@@ -192,15 +180,5 @@ class LocalModel:
 
     def measure_loss(self, conversations: Sequence[Conversation]) -> ReplyLoss:
         """How likely the character's replies in these conversations are to the model."""
-        nats, tokens = 0.0, 0
-        with torch.inference_mode():
-            for messages in conversations:
-                encoded = encode_conversation(self._tokenizer, messages)
-                device = self._model.device
-                total, count = reply_loss(
-                    self._model,
-                    torch.tensor([encoded.token_ids], device=device),
-                    torch.tensor([encoded.labels], device=device),
-                )
-                nats, tokens = nats + total.item(), tokens + int(count.item())
-        return ReplyLoss(nats=nats, tokens=tokens)
+        rows = [encode_conversation(self._tokenizer, messages) for messages in conversations]
+        return total_loss(self._model, rows)

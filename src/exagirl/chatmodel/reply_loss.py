@@ -7,16 +7,30 @@ its gradient with respect to the hidden states is computed in the same pass.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from exagirl.chatmodel.encoding import HIDDEN
+from exagirl.chatmodel.encoding import HIDDEN, Encoded
+from exagirl.record import Record
 
 CHUNK = {"cpu": 64}
 """Positions a step, by device; 64 keep Gemma's 262,144 logits under 70 MB in float32."""
 CHUNK_ELSEWHERE = 1024
+
+
+class ReplyLoss(Record):
+    """How surprised a model was by given replies."""
+
+    nats: float
+    tokens: int
+
+    @property
+    def per_token(self) -> float:
+        """Mean negative log-likelihood, in nats a token."""
+        return self.nats / self.tokens
 
 
 def reply_loss(
@@ -46,6 +60,20 @@ def reply_loss(
     chunk = CHUNK.get(token_ids.device.type, CHUNK_ELSEWHERE)
     nats: Tensor = _HeadLoss.apply(spoken.to(weight.dtype), weight, targets[is_label], chunk)
     return nats, is_label.sum()
+
+
+def total_loss(model: Any, rows: Iterable[Encoded]) -> ReplyLoss:
+    """How surprised a model is by the replies of conversations, taken one at a time."""
+    nats, tokens = 0.0, 0
+    with torch.inference_mode():
+        for row in rows:
+            total, count = reply_loss(
+                model,
+                torch.tensor([row.token_ids], device=model.device),
+                torch.tensor([row.labels], device=model.device),
+            )
+            nats, tokens = nats + total.item(), tokens + int(count.item())
+    return ReplyLoss(nats=nats, tokens=tokens)
 
 
 def _has_plain_head(model: Any) -> bool:

@@ -15,7 +15,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from exagirl.artifact import write_text
 from exagirl.chatmodel.encoding import HIDDEN, Conversation, Encoded, encode_conversation
-from exagirl.chatmodel.reply_loss import reply_loss
+from exagirl.chatmodel.reply_loss import reply_loss, total_loss
 from exagirl.errors import ModelError
 from exagirl.progress import Watcher
 from exagirl.record import Record
@@ -160,7 +160,7 @@ def train_stage(
     result = StageResult(
         steps=trainer.state.global_step,
         train_loss=float(outcome.training_loss),
-        validation_loss=_mean_loss(model, encoded["validation"]),
+        validation_loss=total_loss(model, encoded["validation"]).per_token,
         tokens=round(sum(len(e.token_ids) for e in encoded["train"]) * stage.epochs),
         reply_tokens=round(
             sum(sum(x != HIDDEN for x in e.labels) for e in encoded["train"]) * stage.epochs
@@ -206,19 +206,6 @@ def _trainer(
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
-
-
-def _mean_loss(model: Any, rows: Sequence[Encoded]) -> float:
-    nats, tokens = 0.0, 0
-    with torch.inference_mode():
-        for row in rows:
-            total, count = reply_loss(
-                model,
-                torch.tensor([row.token_ids], device=model.device),
-                torch.tensor([row.labels], device=model.device),
-            )
-            nats, tokens = nats + total.item(), tokens + int(count.item())
-    return nats / tokens
 
 
 def _write_metrics(folder: Path, history: Sequence[dict[str, Any]]) -> None:
