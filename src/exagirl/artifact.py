@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
@@ -26,6 +26,7 @@ from exagirl.errors import ArtifactError
 from exagirl.record import Record
 
 MANIFEST = "manifest.json"
+LOCK = ".lock"
 VERSIONS_OF = ("exagirl", "torch", "transformers", "peft", "accelerate", "datasets", "kiwipiepy")
 
 
@@ -76,7 +77,7 @@ class RunFolder:
             ArtifactError: The folder cannot be written, or another process works in it.
         """
         make_folder(self.root)
-        lock = FileLock(self.root / ".lock", timeout=0)
+        lock = FileLock(self.root / LOCK, timeout=0)
         with file_faults(self.root):
             try:
                 lock.acquire()
@@ -89,6 +90,14 @@ class RunFolder:
             yield
         finally:
             lock.release()
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process writes the files of a folder, and keep them out meanwhile."""
+    make_folder(folder)
+    with file_faults(folder), FileLock(folder / LOCK):
+        yield
 
 
 def fingerprint(value: Any) -> str:
@@ -160,10 +169,27 @@ def _existing(path: Path) -> Path:
 
 def write_text(path: Path, text: str) -> Path:
     """Write a text file beside its target and rename it when it is whole."""
+    return _write(path, (text,))
+
+
+def has_text(path: Path, text: str) -> bool:
+    """True where a file holds just this text."""
+    try:
+        return path.read_text(encoding="utf-8") == text
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> Path:
+    """Write lines as `write_text` writes a text, without holding them all."""
+    return _write(path, (line + "\n" for line in lines))
+
+
+def _write(path: Path, pieces: Iterable[str]) -> Path:
     aside = path.with_name(f".{path.name}.partial")
     with file_faults(path):
         with aside.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+            stream.writelines(pieces)
             stream.flush()
             os.fsync(stream.fileno())
         aside.replace(path)
@@ -204,7 +230,7 @@ def seal(
         kind: What it is: ``dialogues``, ``dataset``, ``adapter``, ``model``, ``evaluation``.
         inputs: Name to hash of everything it was made from.
         notes: Facts worth keeping (counts, losses).
-        leave_out: Names of files that may go on changing, such as a journal.
+        leave_out: Names of files and folders that may go on changing, such as a journal.
     """
     with file_faults(folder):
         files = {
@@ -212,7 +238,7 @@ def seal(
                 size=path.stat().st_size, sha256=hash_file(path)
             )
             for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name != MANIFEST and not _left_out(path, leave_out)
+            if path.is_file() and not _left_out(path.relative_to(folder), leave_out)
         }
     manifest = Manifest(
         kind=kind,
@@ -233,7 +259,16 @@ def unseal(folder: Path) -> None:
 
 
 def _left_out(path: Path, names: tuple[str, ...]) -> bool:
-    return path.name.startswith(".") or any(path.name.startswith(name) for name in names)
+    """True for hidden files, the manifest, and what stands under one of the names.
+
+    SQLite writes beside ``journal.sqlite`` a ``journal.sqlite-wal``.
+    """
+    first = path.parts[0]
+    return (
+        any(part.startswith(".") for part in path.parts)
+        or first == MANIFEST
+        or any(first == name or first.startswith(f"{name}-") for name in names)
+    )
 
 
 @contextmanager

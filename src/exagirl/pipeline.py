@@ -9,17 +9,25 @@ changed is not run again, so a run that was killed anywhere goes on from the las
 from __future__ import annotations
 
 import json
+from contextlib import AbstractAsyncContextManager
 from importlib import resources, util
 from pathlib import Path
 from threading import Event
 
 import yaml
 
-from exagirl.artifact import Manifest, RunFolder, fingerprint, read_manifest, write_text
+from exagirl.artifact import Manifest, RunFolder, fingerprint, has_text, read_manifest, write_text
+from exagirl.chatmodel.options import TeacherOptions
+from exagirl.chatmodel.protocol import ChatModel, Message
 from exagirl.chat.session import Said, Session, speak_locally
 from exagirl.dataset.build import build_dataset, read_messages
-from exagirl.dialogue.generate import generate_dialogues, read_dialogues
-from exagirl.errors import ArtifactError, MissingExtraError
+from exagirl.dialogue import outputs
+from exagirl.dialogue.batch import generate_by_batch
+from exagirl.dialogue.estimate import Estimate, estimate
+from exagirl.dialogue.generate import generate_dialogues, reread_dialogues
+from exagirl.dialogue.order import Order
+from exagirl.dialogue.outputs import Form, read_dialogues
+from exagirl.errors import ArtifactError, MissingExtraError, ModelError, RecipeError
 from exagirl.evaluation.evaluate import Heldout, Scores, evaluate_models
 from exagirl.persona.character import read_character
 from exagirl.persona.system_prompt import render_system_prompt
@@ -50,6 +58,12 @@ class Job:
         self.watcher = watcher
 
     @property
+    def order(self) -> Order:
+        """What is asked of the teacher."""
+        recipe = self.recipe
+        return Order(self.character, recipe.teacher, recipe.generation, recipe.seed)
+
+    @property
     def system(self) -> str:
         """The character's system prompt, the same text in every stage."""
         return render_system_prompt(self.character, detail=self.recipe.dataset.system_prompt)
@@ -77,20 +91,87 @@ def run_recipe(job: Job) -> RunReport:
 
 def write_recipe(job: Job) -> None:
     """Keep the recipe and the character, as they were read, in the run folder."""
-    write_text(job.folder.root / "recipe.yaml", dump_recipe(job.recipe))
-    write_text(job.folder.root / "character.yaml", dump_character(job.character))
+    for name, text in _papers(job).items():
+        write_text(job.folder.root / name, text)
+
+
+def _papers(job: Job) -> dict[str, str]:
+    return {"recipe.yaml": dump_recipe(job.recipe), "character.yaml": dump_character(job.character)}
+
+
+def join_run(job: Job) -> None:
+    """Come to work in a run folder, where another process may be generating the same dialogues.
+
+    Raises:
+        ArtifactError: Another process works there on another recipe.
+    """
+    if all(has_text(job.folder.root / name, text) for name, text in _papers(job).items()):
+        return
+    with job.folder.locked():
+        write_recipe(job)
+
+
+def plan(job: Job) -> Estimate:
+    """What `generate` would do; nobody is asked and nothing is written."""
+    return estimate(job.order, job.folder.dialogues)
+
+
+def show_prompt(job: Job, key: str) -> tuple[Message, ...]:
+    """What the teacher would be asked for one slot.
+
+    Raises:
+        RecipeError: The plan has no such slot.
+    """
+    slots = job.order.slots()
+    for slot in slots:
+        if slot.key == key:
+            return job.order.prompt().messages(slot)
+    raise RecipeError(f"'{key}'라는 자리가 없습니다. 예: {slots[0].key}")
 
 
 def generate(job: Job) -> Manifest:
     """Dialogues from the teacher: ``dialogues/``."""
     return generate_dialogues(
-        job.character,
-        job.recipe.teacher,
-        job.recipe.generation,
-        seed=job.recipe.seed,
-        folder=job.folder.dialogues,
-        watcher=job.watcher,
+        job.order, folder=job.folder.dialogues, watcher=job.watcher, open_local=open_local_teacher
     )
+
+
+def reparse(job: Job) -> Manifest:
+    """Read every raw reply of the journal again; nobody is asked."""
+    return reread_dialogues(job.order, folder=job.folder.dialogues, watcher=job.watcher)
+
+
+def generate_in_batches(job: Job) -> Manifest:
+    """Dialogues over the Batch API of OpenAI, for half the price: ``dialogues/``."""
+    return generate_by_batch(job.order, folder=job.folder.dialogues, watcher=job.watcher)
+
+
+def write_form(job: Job, form: Form) -> list[Path]:
+    """The dialogues in a form for other tools: ``dialogues/FORM/SUBSET.jsonl``."""
+    return outputs.write_form(job.folder.dialogues, job.recipe.generation.subsets, form)
+
+
+def open_local_teacher(options: TeacherOptions) -> AbstractAsyncContextManager[ChatModel]:
+    """Load a ``local`` teacher: a folder, a merged model, or a name on the Hub.
+
+    Raises:
+        MissingExtraError: The libraries for models are not installed.
+        ModelError: The model cannot be loaded.
+    """
+    need_train_extra()
+    from exagirl.chatmodel.local import LocalModel
+    from exagirl.chatmodel.local_teacher import LocalTeacher
+    from exagirl.training.base_model import load_base
+    from exagirl.training.train import quiet_libraries
+
+    quiet_libraries()
+    model, tokenizer = load_base(options.model, "auto")
+    if tokenizer.chat_template is None:
+        raise ModelError(
+            f"{options.model}: 대화 서식이 없는 모델이라 교사가 될 수 없습니다. 이름에 Instruct나 "
+            "chat이 든 모델을 쓰세요."
+        )
+    return LocalTeacher(LocalModel(model, tokenizer), options.batch_size)
 
 
 def train(job: Job) -> list[Manifest]:

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
+
+from exagirl.record import Record
+
+
+class BoardLine(Record):
+    """One of several pieces of work that go on side by side."""
+
+    label: str
+    done: int
+    total: int
+    note: str = ""
+    """What else there is to say of it: how much was refused."""
 
 
 class Watcher(Protocol):
@@ -13,6 +26,9 @@ class Watcher(Protocol):
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """The running piece of work took ``steps`` steps; ``note`` says how it goes."""
+
+    def board(self, lines: Sequence[BoardLine], summary: str) -> None:
+        """How every part of the running piece of work stands, in place of ``advance``."""
 
     def finish(self, summary: str = "") -> None:
         """The running piece of work is done."""
@@ -28,6 +44,9 @@ class Nobody:
         """Do nothing."""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
+        """Do nothing."""
+
+    def board(self, lines: Sequence[BoardLine], summary: str) -> None:
         """Do nothing."""
 
     def finish(self, summary: str = "") -> None:

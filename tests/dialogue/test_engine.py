@@ -6,10 +6,17 @@ import time
 
 import pytest
 
+from exagirl.artifact import fingerprint
+from exagirl.chatmodel.options import TeacherOptions
 from exagirl.chatmodel.protocol import ChatReply, ChatRequest
-from exagirl.dialogue.engine import Engine, Gate, Teacher
-from exagirl.dialogue.journal import open_journal
+from exagirl.dialogue.engine import Desk, Engine
+from exagirl.dialogue.gate import Gate
+from exagirl.dialogue.journal import Address, open_journal
+from exagirl.dialogue.mode import Script
+from exagirl.dialogue.owners import at_work
+from exagirl.dialogue.reader import InlineReader
 from exagirl.dialogue.teacher_prompt import TeacherPrompt
+from exagirl.dialogue.voices import Voice, Voices
 from exagirl.errors import ArtifactError, TeacherError
 from exagirl.persona.character import load_character
 from exagirl.progress import Nobody
@@ -23,7 +30,7 @@ from support.chat_server import (
     says,
     sends,
 )
-from support.teachers import GOOD, POLITE, WRONG_ORDER, fill, order, slots
+from support.teachers import GOOD, POLITE, WRONG_ORDER, accepted, fill, order, slots
 
 LINE_FAULTS = {
     "429": refuses(429, retry_after_s=0.05),
@@ -59,12 +66,9 @@ def rows(folder, query):
 
 def write_unread(folder, slot, content):
     """A reply that was paid for before the process died."""
-    with open_journal(folder / "journal.sqlite") as journal:
-        engine = Engine(None, Teacher(identity="teacher"), PROMPT, journal, order())
-        journal.write_reply(slot.key, engine.request_hash(slot), ChatReply(content=content), 0.1)
-
-
-PROMPT = TeacherPrompt(load_character("exa"))
+    with open_journal(folder / "journal.sqlite", "teacher") as journal:
+        address = Address(slot.key, fingerprint(["teacher", slot]))
+        journal.write_reply(address, ChatReply(content=content), 0.1)
 
 
 def test_every_slot_is_filled_in_slot_order(tmp_path):
@@ -72,7 +76,7 @@ def test_every_slot_is_filled_in_slot_order(tmp_path):
     wanted = slots(7)
     with ChatServer(in_turn(says(GOOD))) as server:
         filled = fill(server.url, tmp_path, wanted, options=order(workers=4))
-    assert [dialogue.id for dialogue in filled.dialogues] == [slot.key for slot in wanted]
+    assert [dialogue.id for dialogue in accepted(tmp_path, wanted)] == [slot.key for slot in wanted]
     assert filled.missing == ()
 
 
@@ -81,7 +85,7 @@ def test_a_fault_of_the_line_is_asked_again(tmp_path, fault):
     """What is no answer costs a try of the line, not the slot."""
     with ChatServer(in_turn(fault, says(GOOD))) as server:
         filled = fill(server.url, tmp_path, slots(1), options=order(rejected_retries=0))
-    assert len(filled.dialogues) == 1
+    assert filled.accepted == 1
     assert len(server.asked) == 2
 
 
@@ -90,7 +94,7 @@ def test_a_rejected_reply_is_asked_again(tmp_path, code, reply):
     """A reply that fails a check is journalled with its code, and the slot stays open."""
     with ChatServer(in_turn(reply, says(GOOD))) as server:
         filled = fill(server.url, tmp_path, slots(1), options=order(transport_retries=0))
-    assert len(filled.dialogues) == 1
+    assert filled.accepted == 1
     assert rows(tmp_path, "SELECT verdict FROM attempts ORDER BY id") == [(code,), ("accepted",)]
 
 
@@ -99,7 +103,7 @@ def test_the_quota_is_met_under_every_fault_at_once(tmp_path):
     faults = [refuses(500), says(WRONG_ORDER), drops(), says(POLITE), refuses(429, "", 0.02)]
     with ChatServer(in_turn(*faults, says(GOOD))) as server:
         filled = fill(server.url, tmp_path, slots(6), options=order(workers=4))
-    assert len(filled.dialogues) == 6
+    assert filled.accepted == 6
     assert len(server.asked) == 6 * 6
 
 
@@ -183,7 +187,10 @@ def test_an_open_slot_does_not_stop_the_others(tmp_path):
 
     with ChatServer(script) as server:
         filled = fill(server.url, tmp_path, wanted)
-    assert [dialogue.id for dialogue in filled.dialogues] == [wanted[0].key, wanted[2].key]
+    assert [dialogue.id for dialogue in accepted(tmp_path, wanted)] == [
+        wanted[0].key,
+        wanted[2].key,
+    ]
     assert filled.missing == (wanted[1].key,)
 
 
@@ -197,9 +204,10 @@ def test_no_more_requests_at_once_than_workers(tmp_path):
 def test_accepted_slots_are_not_asked_again(tmp_path):
     """A second run takes every closed slot from the journal."""
     with ChatServer(in_turn(says(GOOD))) as server:
-        first = fill(server.url, tmp_path, slots(3))
-        again = fill(server.url, tmp_path, slots(5))
-    assert again.dialogues[:3] == first.dialogues
+        fill(server.url, tmp_path, slots(3))
+        first = accepted(tmp_path, slots(3))
+        fill(server.url, tmp_path, slots(5))
+    assert accepted(tmp_path, slots(5))[:3] == first
     assert len(server.asked) == 5
 
 
@@ -208,7 +216,7 @@ def test_an_open_slot_is_asked_again_in_the_next_run(tmp_path):
     with ChatServer(in_turn(says(WRONG_ORDER), says(GOOD))) as server:
         first = fill(server.url, tmp_path, slots(1), options=order(rejected_retries=0))
         again = fill(server.url, tmp_path, slots(1), options=order(rejected_retries=0))
-    assert (len(first.dialogues), len(again.dialogues)) == (0, 1)
+    assert (first.accepted, again.accepted) == (0, 1)
 
 
 def test_a_reply_without_verdict_is_judged_without_asking(tmp_path):
@@ -216,7 +224,7 @@ def test_a_reply_without_verdict_is_judged_without_asking(tmp_path):
     write_unread(tmp_path, slots(1)[0], GOOD)
     with ChatServer(in_turn(refuses(500))) as server:
         filled = fill(server.url, tmp_path, slots(1))
-    assert len(filled.dialogues) == 1
+    assert filled.accepted == 1
     assert server.asked == []
 
 
@@ -225,7 +233,7 @@ def test_a_bad_reply_without_verdict_is_refused_and_asked_again(tmp_path):
     write_unread(tmp_path, slots(1)[0], WRONG_ORDER)
     with ChatServer(in_turn(says(GOOD))) as server:
         filled = fill(server.url, tmp_path, slots(1))
-    assert len(filled.dialogues) == 1
+    assert filled.accepted == 1
     verdicts = rows(tmp_path, "SELECT verdict FROM attempts ORDER BY id")
     assert verdicts == [("wrong-order",), ("accepted",)]
 
@@ -242,8 +250,8 @@ def test_a_changed_prompt_is_asked_again(tmp_path):
 def test_a_changed_teacher_is_asked_again(tmp_path):
     """Another model's dialogues are not this model's."""
     with ChatServer(in_turn(says(GOOD))) as server:
-        fill(server.url, tmp_path, slots(1), identity="one")
-        fill(server.url, tmp_path, slots(1), identity="other")
+        fill(server.url, tmp_path, slots(1), order_name="one")
+        fill(server.url, tmp_path, slots(1), order_name="other")
     assert len(server.asked) == 2
 
 
@@ -264,7 +272,7 @@ def test_what_was_accepted_before_a_refusal_stays(tmp_path):
         assert len(server.asked) == 4
     with ChatServer(in_turn(says(GOOD))) as server:
         filled = fill(server.url, tmp_path, slots(6), options=order(workers=1))
-    assert len(filled.dialogues) == 6
+    assert filled.accepted == 6
     assert len(server.asked) == 3
 
 
@@ -282,8 +290,13 @@ def test_a_journal_that_breaks_in_the_middle_is_one_error(tmp_path):
             return ChatReply(content=GOOD)
 
     async def work():
-        with open_journal(path) as journal:
-            engine = Engine(Breaker(), Teacher(identity="teacher"), PROMPT, journal, order())
+        voice = Voice(Breaker(), TeacherOptions(), None)
+        with open_journal(path) as journal, at_work(tmp_path) as owners:
+            prompt = TeacherPrompt(load_character("exa"))
+            desk = Desk(journal, owners, "")
+            mode = Script(prompt)
+            voices = Voices(voice, voice)
+            engine = Engine(voices, mode, InlineReader(mode), prompt, desk, order())
             await engine.fill(slots(4), Nobody())
 
     with pytest.raises(ArtifactError, match="journal"):

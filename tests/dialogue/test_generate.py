@@ -7,10 +7,12 @@ from threading import Event
 
 import pytest
 
-from exagirl.artifact import is_complete, read_manifest
+from exagirl.artifact import is_complete, read_manifest, write_lines
 from exagirl.chatmodel.options import TeacherOptions
 from exagirl.dialogue.corpus import read_subset
-from exagirl.dialogue.generate import generate_dialogues, read_dialogues, write_dialogues
+from exagirl.dialogue.generate import generate_dialogues
+from exagirl.dialogue.order import Order
+from exagirl.dialogue.outputs import as_line, read_dialogues
 from exagirl.dialogue.options import GenerationOptions
 from exagirl.dialogue.plan import plan_slots
 from exagirl.dialogue.records import Dialogue, Turn
@@ -27,27 +29,25 @@ import sys
 from pathlib import Path
 from exagirl.chatmodel.options import TeacherOptions
 from exagirl.dialogue.generate import generate_dialogues
+from exagirl.dialogue.order import Order
 from exagirl.dialogue.options import GenerationOptions
 from exagirl.persona.character import load_character
 from exagirl.progress import Nobody
 teacher, options, folder = sys.argv[1:]
-generate_dialogues(
+order = Order(
     load_character("exa"),
     TeacherOptions.model_validate_json(teacher),
     GenerationOptions.model_validate_json(options),
-    seed=7,
-    folder=Path(folder),
-    watcher=Nobody(),
+    7,
 )
+generate_dialogues(order, folder=Path(folder), watcher=Nobody())
 """
 
 
 def generate(folder, teacher, options, seed=7):
     """Generate 엑사's dialogues in this process."""
-    character = load_character("exa")
-    return generate_dialogues(
-        character, teacher, options, seed=seed, folder=folder, watcher=Nobody()
-    )
+    ordered = Order(load_character("exa"), teacher, options, seed)
+    return generate_dialogues(ordered, folder=folder, watcher=Nobody())
 
 
 def ids(folder):
@@ -263,7 +263,7 @@ def test_a_dialogue_of_any_text_reads_back_from_its_file(tmp_path):
         Turn(role="assistant", content='"'),
     )
     written = Dialogue(id="1", subset="exa-data", topic="daily", character="엑사", turns=turns)
-    write_dialogues(tmp_path, order(), [written])
+    write_lines(tmp_path / "exa-data.jsonl", [as_line(written.model_dump())])
     assert read_dialogues(tmp_path, "exa-data") == [written]
 
 

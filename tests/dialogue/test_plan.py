@@ -172,7 +172,7 @@ def test_the_plan_corpus_is_the_corpus():
 
 @pytest.mark.parametrize(
     ("name", "plan", "dialogues"),
-    [("data", "exa", 1_000_000), ("data", "gf-persona", 5000), ("exa-data", "corpus", 5000)],
+    [("data", "exa", 1_000_000), ("exa-data", "corpus", 5000)],
 )
 def test_more_than_a_plan_can_tell_apart_is_refused(name, plan, dialogues):
     """The message names the subset's key in the recipe."""

@@ -1,15 +1,22 @@
 """What the tests of the generating engine ask for, and what a teacher may say."""
 
 import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from exagirl.artifact import fingerprint
 from exagirl.chatmodel.openai_compatible import OpenAICompatibleModel
 from exagirl.chatmodel.options import TeacherOptions
-from exagirl.dialogue.engine import Engine, Filled, Teacher
+from exagirl.chatmodel.price import price_of
+from exagirl.dialogue.engine import Desk, Engine, Filled
 from exagirl.dialogue.journal import open_journal
+from exagirl.dialogue.mode import Script, Simulation
 from exagirl.dialogue.options import GenerationOptions
-from exagirl.dialogue.records import Slot
+from exagirl.dialogue.owners import at_work
+from exagirl.dialogue.reader import InlineReader
+from exagirl.dialogue.records import Dialogue, Slot
 from exagirl.dialogue.teacher_prompt import TeacherPrompt
+from exagirl.dialogue.voices import Voice, Voices
 from exagirl.persona.character import load_character
 from exagirl.progress import Nobody
 
@@ -34,7 +41,10 @@ def teacher_at(url: str, **more: object) -> TeacherOptions:
 def order(**more: object) -> GenerationOptions:
     """Three dialogues of 엑사, asked for by two workers."""
     subsets = {"exa-data": {"plan": "exa", "dialogues": 3}}
-    return GenerationOptions.model_validate({"workers": 2, "subsets": subsets, **more})
+    usual = {"workers": 2, "turns": [1, 2], "few_shots": 0, "subsets": subsets}
+    # The teachers of these tests say the same to everybody.
+    alike = {"near_dialogue": None, "near_opening": None}
+    return GenerationOptions.model_validate({**usual, **alike, **more})
 
 
 def slots(count: int) -> list[Slot]:
@@ -45,27 +55,50 @@ def slots(count: int) -> list[Slot]:
     ]
 
 
-def fill(
+@asynccontextmanager
+async def engine_at(
     url: str,
     folder: Path,
-    wanted: list[Slot],
     *,
-    identity: str = "teacher",
     options: GenerationOptions | None = None,
-) -> Filled:
-    """Let an engine with real parts fill slots from a server; its journal stays in the folder."""
+    teacher: dict[str, object] | None = None,
+    order_name: str = "teacher",
+):
+    """An engine of real parts whose teacher is a server; its journal stays in the folder."""
+    asked = options or order()
+    how = teacher_at(url, **(teacher or {}))
+    async with AsyncExitStack() as stack:
+
+        async def voice(of: TeacherOptions) -> Voice:
+            model = await stack.enter_async_context(OpenAICompatibleModel(of))
+            return Voice(model, of, price_of(of))
+
+        main = await voice(how)
+        judge = await voice(asked.judge.teacher) if asked.judge else None
+        user = await voice(asked.user_teacher) if asked.user_teacher else main
+        journal = stack.enter_context(open_journal(folder / "journal.sqlite", order_name))
+        owners = stack.enter_context(at_work(folder))
+        prompt = TeacherPrompt(load_character("exa"), 0, is_json=how.output == "json")
+        script = Script(prompt, is_json=how.output == "json")
+        mode = Simulation(prompt) if asked.mode == "simulation" else script
+        desk = Desk(journal, owners, order_name)
+        reader = InlineReader(mode)
+        voices = Voices(main, user, judge)
+        yield Engine(voices, mode, reader, prompt, desk, asked, backoff_s=(0.01, 0.05))
+
+
+def fill(url: str, folder: Path, wanted: list[Slot], **more) -> Filled:
+    """Let an engine with real parts fill slots from a server."""
 
     async def work() -> Filled:
-        async with OpenAICompatibleModel(teacher_at(url)) as model:
-            with open_journal(folder / "journal.sqlite") as journal:
-                engine = Engine(
-                    model,
-                    Teacher(identity=identity),
-                    TeacherPrompt(load_character("exa")),
-                    journal,
-                    options or order(),
-                    backoff_s=(0.01, 0.05),
-                )
-                return await engine.fill(wanted, Nobody())
+        async with engine_at(url, folder, **more) as engine:
+            return await engine.fill(wanted, Nobody())
 
     return asyncio.run(work())
+
+
+def accepted(folder: Path, wanted: list[Slot], order_name: str = "teacher") -> list[Dialogue]:
+    """What the journal has accepted for slots, in their order."""
+    with open_journal(folder / "journal.sqlite", order_name) as journal:
+        found = [journal.accepted(s.key, fingerprint([order_name, s])) for s in wanted]
+    return [dialogue for dialogue in found if dialogue is not None]

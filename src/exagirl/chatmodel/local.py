@@ -34,6 +34,26 @@ class Sampling(Record):
     seed: int | None = None
 
 
+class Completion(Record):
+    """A reply with what it took."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    is_cut: bool
+    """True where the limit ended it, not the model."""
+
+
+def _ending(tokens: list[int], ends: set[int], sampling: Sampling) -> dict[str, Any]:
+    """How many tokens a reply has up to its end, and whether the limit cut it."""
+    end = next((at for at, token in enumerate(tokens) if token in ends), None)
+    count = len(tokens) if end is None else end + 1
+    return {
+        "completion_tokens": count,
+        "is_cut": end is None and count >= sampling.max_new_tokens,
+    }
+
+
 def best_device() -> str:
     """``cuda``, ``mps`` or ``cpu``, the fastest that is there."""
     if torch.cuda.is_available():
@@ -126,6 +146,15 @@ class LocalModel:
 
     def replies(self, conversations: Sequence[Conversation], sampling: Sampling) -> list[str]:
         """One reply to each conversation, generated as one batch."""
+        return [reply.text for reply in self.complete(conversations, sampling)]
+
+    def complete(
+        self,
+        conversations: Sequence[Conversation],
+        sampling: Sampling,
+        stop: Event | None = None,
+    ) -> list[Completion]:
+        """One reply to each conversation, generated as one batch, with what it took."""
         prompts = [self.prompt_tokens(messages) for messages in conversations]
         width = max(map(len, prompts))
         pad = self._tokenizer.pad_token_id
@@ -134,11 +163,22 @@ class LocalModel:
         ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
         device = self._model.device
-        produced = self._generate(ids.to(device), mask.to(device), sampling)
-        texts: list[str] = self._tokenizer.batch_decode(
-            produced[:, width:], skip_special_tokens=True
-        )
-        return [text.strip() for text in texts]
+        produced = self._generate(ids.to(device), mask.to(device), sampling, stop=stop)[:, width:]
+        ends = self._stop_tokens()
+        texts: list[str] = self._tokenizer.batch_decode(produced, skip_special_tokens=True)
+        return [
+            Completion(
+                text=text.strip(), prompt_tokens=len(prompt), **_ending(tokens, ends, sampling)
+            )
+            for text, prompt, tokens in zip(texts, prompts, produced.tolist(), strict=True)
+        ]
+
+    def _stop_tokens(self) -> set[int]:
+        """Tokens that end a reply."""
+        found = self._model.generation_config.eos_token_id
+        if found is None:
+            found = self._tokenizer.eos_token_id
+        return set(found) if isinstance(found, list) else {found}
 
     def _generate(
         self,

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
+import email.utils
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
+import httpx2
 import openai
 from pydantic import ValidationError
 
 from exagirl.chatmodel.options import TeacherOptions
 from exagirl.chatmodel.protocol import ChatReply, ChatRequest, TransportFault
+from exagirl.chatmodel.secrets import fill_headers, find_key, hide
 from exagirl.errors import TeacherError
+
+MAX_REPLY_BYTES = 4_000_000
+"""No dialogue is longer; an endpoint that sends more is cut off."""
+REFUSED_WORDS_CHARS = 200
 
 
 class OpenAICompatibleModel:
@@ -21,28 +31,27 @@ class OpenAICompatibleModel:
     """
 
     def __init__(self, options: TeacherOptions) -> None:
-        key = os.environ.get(options.api_key_env, "").strip()
-        if not key and options.base_url is None:
-            raise TeacherError(
-                f"환경 변수 {options.api_key_env}에 키가 없습니다. 'export "
-                f"{options.api_key_env}=…'로 "
-                "넣거나, 레시피의 teacher.api_key_env를 키가 든 변수의 이름으로 바꾸세요."
-            )
-        if not (key.isascii() and key.isprintable()):
-            raise TeacherError(
-                f"환경 변수 {options.api_key_env}에 든 것은 키가 아닙니다. 한글이나 줄바꿈이 "
-                "섞이지 않았는지 확인하세요."
-            )
         if not options.model:
             raise TeacherError("teacher.model이 비어 있습니다. 예: model: gpt-4o")
-        self._key = key
+        key = find_key(options)
+        headers, secrets = fill_headers(options.headers)
+        self._secrets = [secret for secret in (key, *secrets) if secret]
         self._options = options
         self._client = openai.AsyncOpenAI(
             api_key=key or "none",
             base_url=options.base_url,
             max_retries=0,
             timeout=options.timeout_s,
+            default_headers=headers,
+            default_query=options.query,
+            # aiohttp takes half the time a request that httpcore does (benchmarks/generation.py).
+            http_client=openai.DefaultAioHttpClient(event_hooks={"response": [_bound]}),
         )
+
+    @property
+    def client(self) -> openai.AsyncOpenAI:
+        """The SDK's client, for what is not a chat: files and batches."""
+        return self._client
 
     async def __aenter__(self) -> Self:
         return self
@@ -64,50 +73,115 @@ class OpenAICompatibleModel:
             TeacherError: Wrong key, unknown model, a request that the endpoint will never take.
         """
         try:
-            answer = await self._client.chat.completions.create(
-                model=self._options.model,
-                messages=[message.model_dump() for message in request.messages],  # type: ignore[misc]
-                temperature=request.temperature,
-                max_tokens=request.max_tokens,
-                seed=request.seed,
-            )
-        except openai.APIStatusError as error:
-            raise self._status_fault(error) from error
-        except (openai.APIConnectionError, openai.APIResponseValidationError) as error:
-            raise TransportFault(f"{type(error).__name__}") from error
-        except ValueError as error:  # the SDK lets a body through that is no JSON
-            raise TransportFault("답이 JSON이 아님") from error
-        return _read_answer(answer)
+            # The SDK's own limit counts from byte to byte; a line that drips would never meet it.
+            async with asyncio.timeout(self._options.timeout_s):
+                body = await self._send(self.body(request))
+        except TimeoutError as error:
+            raise TransportFault(f"{self._options.timeout_s:g}초 안에 답이 없음") from error
+        except openai.OpenAIError as error:
+            raise self.fault(error) from error
+        except httpx2.HTTPError as error:  # the line was cut in the middle of an answer
+            raise TransportFault(type(error).__name__) from error
+        return self.read(body)
 
-    def _status_fault(self, error: openai.APIStatusError) -> Exception:
+    def body(self, request: ChatRequest) -> dict[str, Any]:
+        """A request as the endpoint takes it."""
+        body: dict[str, Any] = {
+            "model": self._options.model,
+            "messages": [
+                {"role": message.role, "content": message.content} for message in request.messages
+            ],
+            "temperature": request.temperature,
+            self._options.max_tokens_name: request.max_tokens,
+        }
+        if request.seed is not None:
+            body["seed"] = request.seed
+        if request.as_json:
+            body["response_format"] = {"type": "json_object"}
+        return body
+
+    async def _send(self, body: dict[str, Any]) -> bytes:
+        # `chat.completions.create` walks over every message to rename keys that ours do not have,
+        # which takes longer than the request; `post` is the SDK's own way past it.
+        answer = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+        return answer.content
+
+    def read(self, body: bytes) -> ChatReply:
+        """Read a chat completion.
+
+        Raises:
+            TransportFault: The body is none.
+        """
+        try:
+            answer = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise TransportFault("답이 JSON이 아님") from error
+        return read_answer(answer, self._secrets)
+
+    def fault(self, error: openai.OpenAIError) -> Exception:
+        """Tell a fault of the line from a refusal for good."""
+        if not isinstance(error, openai.APIStatusError):
+            return TransportFault(type(error).__name__)
         where = self._options.base_url or "OpenAI"
         status = error.status_code
-        if status in (408, 409, 429) or status >= 500:
+        reason = hide(_words(error), self._secrets)
+        if status == 429 and "insufficient_quota" in _words(error, whole=True):
+            return TeacherError(f"{where}: 계정의 한도나 잔액이 다했습니다(HTTP 429). {reason}")
+        if status in (408, 409, 425, 429) or status >= 500:
             return TransportFault(f"HTTP {status}", _retry_after(error))
         if status in (401, 403):
+            place = self._options.api_key_file or f"환경 변수 {self._options.api_key_env}"
             return TeacherError(
-                f"{where}: 키가 받아들여지지 않았습니다(HTTP {status}). 환경 변수 "
-                f"{self._options.api_key_env}의 키를 확인하세요."
+                f"{where}: 키가 받아들여지지 않았습니다(HTTP {status}). {place}의 키를 확인하세요."
             )
         if status == 404:
             return TeacherError(
                 f"{where}: 모델 '{self._options.model}'을(를) 찾을 수 없습니다(HTTP 404). "
                 "teacher.model과 teacher.base_url(보통 …/v1로 끝남)을 확인하세요."
             )
-        reason = _short(error, self._key)
         return TeacherError(f"{where}: 요청이 거절되었습니다(HTTP {status}). {reason}")
 
 
-def _read_answer(answer: Any) -> ChatReply:
-    # The SDK builds its records without validation: any field may be missing or of another type.
-    usage = getattr(answer, "usage", None)
+class _Bounded(httpx2.AsyncByteStream):
+    """An answer's bytes, up to a limit."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for piece in self._stream:
+            size += len(piece)
+            if size > MAX_REPLY_BYTES:
+                raise TransportFault(f"답이 {MAX_REPLY_BYTES / 1e6:g} MB보다 큼")
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def _bound(response: httpx2.Response) -> None:
+    """Set the limit, before the body is read."""
+    if isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _Bounded(response.stream)
+
+
+def read_answer(answer: Any, secrets: list[str] | None = None) -> ChatReply:
+    """Read the JSON of a chat completion; any field may be missing or of another type.
+
+    Raises:
+        TransportFault: It holds no message.
+    """
     try:
-        choice = answer.choices[0]
+        choice = answer["choices"][0]
+        usage = answer.get("usage") or {}
+        details = usage.get("prompt_tokens_details") or {}
         return ChatReply(
-            content=_whole_letters(choice.message.content or ""),
-            finish_reason=choice.finish_reason or "stop",
-            prompt_tokens=getattr(usage, "prompt_tokens", 0) or 0,
-            completion_tokens=getattr(usage, "completion_tokens", 0) or 0,
+            content=hide(_whole_letters(choice["message"]["content"] or ""), secrets or ()),
+            finish_reason=choice.get("finish_reason") or "stop",
+            prompt_tokens=usage.get("prompt_tokens") or 0,
+            cached_tokens=details.get("cached_tokens") or 0,
+            completion_tokens=usage.get("completion_tokens") or 0,
         )
     except (AttributeError, IndexError, KeyError, TypeError, ValidationError) as error:
         raise TransportFault("답에 choices가 없음") from error
@@ -119,14 +193,28 @@ def _whole_letters(text: str) -> str:
 
 
 def _retry_after(error: openai.APIStatusError) -> float | None:
+    """Seconds to wait, from seconds or from a date.
+
+    A date is read by the server's own clock (its ``Date`` header): this machine's may be wrong.
+    """
+    headers = error.response.headers
+    given = headers.get("retry-after", "")
     try:
-        return max(0.0, float(error.response.headers.get("retry-after", "")))
+        return max(0.0, float(given))
     except ValueError:
+        pass
+    try:
+        until = email.utils.parsedate_to_datetime(given)
+        told = headers.get("date")
+        now = email.utils.parsedate_to_datetime(told) if told else datetime.now(UTC)
+        return max(0.0, (until - now).total_seconds())
+    except (TypeError, ValueError):
         return None
 
 
-def _short(error: openai.APIStatusError, key: str) -> str:
-    body = error.body
-    text = str(body.get("message", body)) if isinstance(body, dict) else ""
-    # Some gateways repeat the key that they were given.
-    return (text.replace(key, "***") if key else text)[:200]
+def _words(error: openai.APIStatusError, *, whole: bool = False) -> str:
+    """What an endpoint said of its refusal."""
+    if whole:
+        return str(error.body)
+    text = str(error.body.get("message", error.body)) if isinstance(error.body, dict) else ""
+    return text[:REFUSED_WORDS_CHARS]

@@ -21,6 +21,10 @@ class ChatRequest(Record):
     temperature: float = 0.9
     max_tokens: int = 1024
     seed: int | None = None
+    as_json: bool = False
+    """Whether the reply must be one JSON object, where the endpoint can see to it."""
+    number: int = 0
+    """The how manieth request it is for what it is for."""
     topic_key: str = ""
     """What the reply is for, ``SUBSET/TOPIC/INDEX``; the bundled teacher looks it up."""
 
@@ -31,6 +35,8 @@ class ChatReply(Record):
     content: str
     finish_reason: str = "stop"
     prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """How many of the prompt's tokens the endpoint had at hand; they may cost less."""
     completion_tokens: int = 0
 
 

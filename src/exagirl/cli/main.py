@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from exagirl.cli import card, chat, check, demo, init, run, stages
+from exagirl.cli import card, chat, check, demo, generate, init, inspect, plan, run, stages
 from exagirl.cli.screen import make_console
 from exagirl.errors import ExagirlError
 
@@ -23,7 +23,9 @@ app = typer.Typer(
 )
 app.command("init")(init.init)
 app.command("run")(run.run)
-app.command("generate")(stages.generate)
+app.command("plan")(plan.plan)
+app.command("generate")(generate.generate)
+app.command("inspect")(inspect.inspect)
 app.command("train")(stages.train)
 app.command("merge")(stages.merge)
 app.command("evaluate")(stages.evaluate)
@@ -63,6 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
         console.print("[bold red]오류[/]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)
         return error.exit_code
+    except KeyboardInterrupt:
+        return _interrupted()
     except Exception as error:
         # The last net: a fault of ours, told without a traceback.
         if os.environ.get("EXAGIRL_DEBUG"):
@@ -73,7 +77,12 @@ def main(arguments: list[str] | None = None) -> int:
         return FELL_SHORT
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 0
-        if code == INTERRUPTED:
-            console.print("\n멈췄습니다. 같은 명령을 다시 실행하면 끝난 단계 다음부터 이어 갑니다.")
-        return code
+        return _interrupted() if code == INTERRUPTED else code
     return 0
+
+
+def _interrupted() -> int:
+    make_console(stderr=True).print(
+        "\n멈췄습니다. 같은 명령을 다시 실행하면 이어 갑니다. 끝난 것은 다시 하지 않습니다."
+    )
+    return INTERRUPTED

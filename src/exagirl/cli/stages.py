@@ -1,4 +1,4 @@
-"""``exagirl generate | train | merge | evaluate``: one stage of the way."""
+"""``exagirl train | merge | evaluate``: one stage of the way."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ from exagirl.cli.options import DEFAULT_RUNS, RecipeArgument, RunsOption
 from exagirl.cli.report import print_scores
 from exagirl.cli.screen import make_console, make_watcher
 from exagirl.recipe import load_recipe
-
-
-def generate(recipe: RecipeArgument, runs: RunsOption = DEFAULT_RUNS) -> None:
-    """교사에게서 대화를 받는다. 다시 실행하면 남은 것만 받는다."""
-    _stage(recipe, runs, pipeline.generate)
 
 
 def train(recipe: RecipeArgument, runs: RunsOption = DEFAULT_RUNS) -> None:

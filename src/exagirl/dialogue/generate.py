@@ -3,135 +3,303 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Sequence
-from functools import partial
+import contextlib
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 
-from exagirl.artifact import (
-    Manifest,
-    fingerprint,
-    is_complete,
-    read_manifest,
-    seal,
-    unseal,
-    write_text,
-)
+from exagirl.artifact import Manifest, alone, fingerprint, is_complete, read_manifest, seal, unseal
 from exagirl.chatmodel.bundled import BundledModel
 from exagirl.chatmodel.openai_compatible import OpenAICompatibleModel
 from exagirl.chatmodel.options import TeacherOptions
+from exagirl.chatmodel.price import price_of
 from exagirl.chatmodel.protocol import ChatModel
-from exagirl.dialogue.corpus import bundled_lines
-from exagirl.dialogue.engine import Engine, Filled, Teacher
-from exagirl.dialogue.journal import open_journal
-from exagirl.dialogue.options import GenerationOptions
-from exagirl.dialogue.plan import plan_slots
-from exagirl.dialogue.records import Dialogue, Slot
-from exagirl.dialogue.teacher_prompt import TeacherPrompt
-from exagirl.errors import ShortfallError
-from exagirl.persona.character import Character
+from exagirl.dialogue.duplicates import Limits
+from exagirl.dialogue.engine import Desk, Engine, Filled
+from exagirl.dialogue.journal import Journal, open_journal
+from exagirl.dialogue.judge import Judge
+from exagirl.dialogue.order import Order, bundled_lines_of
+from exagirl.dialogue.outputs import FORMS, count_dialogues, write_dialogues
+from exagirl.dialogue.owners import at_work
+from exagirl.dialogue.personas import situations
+from exagirl.dialogue.plan import exa_topics
+from exagirl.dialogue.reader import open_reader
+from exagirl.dialogue.reasons import common_reasons
+from exagirl.dialogue.records import Slot
+from exagirl.dialogue.reparse import Rereader
+from exagirl.dialogue.voices import Voice, Voices
+from exagirl.errors import MissingExtraError, RecipeError, ShortfallError
 from exagirl.progress import Watcher
 
 JOURNAL = "journal.sqlite"
 
+OpenLocal = Callable[[TeacherOptions], AbstractAsyncContextManager[ChatModel]]
+"""Loads a ``local`` teacher; torch lives where the caller has it."""
+
+
+def no_local_teacher(options: TeacherOptions) -> AbstractAsyncContextManager[ChatModel]:
+    """What stands in where nothing can load a model.
+
+    Raises:
+        MissingExtraError: Always.
+    """
+    raise MissingExtraError(
+        f"teacher.kind: local({options.model})에는 학습용 라이브러리가 필요합니다. "
+        "pip install 'exagirl[train]'"
+    )
+
+
+OpenVoices = Callable[[Journal], AbstractAsyncContextManager[Voices]]
+
 
 def generate_dialogues(
-    character: Character,
-    teacher: TeacherOptions,
-    options: GenerationOptions,
+    order: Order,
     *,
-    seed: int,
     folder: Path,
     watcher: Watcher,
+    open_local: OpenLocal = no_local_teacher,
 ) -> Manifest:
     """Fill every slot of the plan, or say which stayed open.
 
-    Run again, it goes on from the journal; when nothing changed, it does nothing.
+    Run again, it goes on from the journal; when nothing changed, it does nothing. Several
+    processes may work on one folder: no slot is done twice, and each ends when all are done.
 
     Raises:
         ShortfallError: Slots stayed open; what was accepted is written all the same.
         TeacherError: The teacher cannot answer at all.
+        KeyboardInterrupt: Ctrl-C; what was in flight was waited for, and is written.
     """
-    slots = plan_slots(options, seed)
-    lines = _lines(slots) if teacher.kind == "bundled" else {}
-    inputs = {
-        "character": fingerprint(character),
-        "teacher": fingerprint([teacher, lines]),
-        "slots": fingerprint(slots),
-    }
+    return fill_order(
+        order, lambda _: _open_voices(order, open_local), folder=folder, watcher=watcher
+    )
+
+
+def fill_order(
+    order: Order,
+    open_voices: OpenVoices,
+    *,
+    folder: Path,
+    watcher: Watcher,
+    is_patient: bool = True,
+) -> Manifest:
+    """Fill every slot of an order by whatever voices; the promise of `generate_dialogues`.
+
+    Args:
+        order: What is owed.
+        open_voices: Opens who is asked, given the journal.
+        folder: Where the journal and the dialogues live.
+        watcher: Is told how it goes.
+        is_patient: Whether the first Ctrl-C waits for what is in flight.
+    """
+    slots = order.slots()
+    check_budget(order)
+    inputs = inputs_of(order, slots)
     if is_complete(folder, inputs) and (done := read_manifest(folder)) is not None:
         return done
+    prompt = order.prompt()
+    mode, name = order.mode(prompt), order.name(prompt)
     unseal(folder)
-    how = Teacher(
-        identity=fingerprint(
-            [teacher.kind, teacher.model, teacher.base_url, teacher.temperature, lines]
-        ),
-        temperature=teacher.temperature,
-        max_tokens=teacher.max_tokens,
-    )
-    with open_journal(folder / JOURNAL) as journal:
+    with open_journal(folder / JOURNAL, name) as journal, at_work(folder) as owners:
+        last = journal.last_attempt()
+        _tell_of_other_orders(journal, watcher)
         watcher.start("대화 만들기", len(slots))
-        engine = partial(
-            Engine,
-            teacher=how,
-            prompt=TeacherPrompt(character),
-            journal=journal,
-            options=options,
-        )
-        filled = asyncio.run(_fill(engine, teacher, lines, slots, watcher))
-        reasons = journal.reasons()
-    write_dialogues(folder, options, filled.dialogues)
-    if filled.missing:
-        common = ", ".join(f"{code} {count}번" for code, count in reasons.most_common(3))
-        raise ShortfallError(
-            f"{folder}: 대화 {len(slots)}편 가운데 {len(filled.missing)}편을 채우지 못했습니다"
-            f"(예: {filled.missing[0]}). 흔한 까닭: {common or '연결이 끊김'}. 같은 명령을 다시 "
-            "실행하면 남은 것만 다시 시도합니다."
-        )
-    watcher.finish(f"대화 {len(filled.dialogues)}편")
-    counts = {name: _count(filled.dialogues, name) for name in options.subsets}
-    return seal(folder, "dialogues", inputs, notes={"dialogues": counts}, leave_out=(JOURNAL,))
+        desk = Desk(journal, owners, name)
+
+        async def work() -> Filled:
+            left = sum(not journal.is_closed(s.key, fingerprint([name, s])) for s in slots)
+            async with open_voices(journal) as voices, open_reader(order, mode, left) as reader:
+                engine = Engine(voices, mode, reader, prompt, desk, order.options)
+                with _interrupts(engine, watcher, is_patient=is_patient):
+                    return await engine.fill(slots, watcher, topic_names())
+
+        try:
+            filled = asyncio.run(work())
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+        finally:
+            with alone(folder):
+                write_dialogues(folder, order.options, slots, journal, name)
+        with alone(folder):
+            return _conclude(order, folder, filled, journal, last, watcher, inputs)
 
 
-async def _fill(
-    engine: Callable[[ChatModel], Engine],
-    teacher: TeacherOptions,
-    lines: dict[str, str],
-    slots: Sequence[Slot],
+def reread_dialogues(order: Order, *, folder: Path, watcher: Watcher) -> Manifest:
+    """Read every raw reply again, after a parser or a check changed; nobody is asked.
+
+    Raises:
+        ShortfallError: Slots are open after it; what was accepted is written all the same.
+    """
+    slots, prompt = order.slots(), order.prompt()
+    name = order.name(prompt)
+    options = order.options
+    unseal(folder)
+    with open_journal(folder / JOURNAL, name) as journal, alone(folder):
+        watcher.start("받은 답 다시 읽기", len(slots))
+        limits = Limits(options.near_dialogue, options.near_opening)
+        judge = Judge(options.judge) if options.judge else None
+        reread = Rereader(journal, name, order.mode(prompt), limits, judge).read(slots, watcher)
+        write_dialogues(folder, options, slots, journal, name)
+        missing = len(slots) - reread.accepted
+        told = f"새로 받음 {reread.won:,}편, 버림 {reread.lost:,}편"
+        if missing:
+            raise ShortfallError(
+                f"{folder}: 다시 읽었습니다({told}). {len(slots):,}편 가운데 {missing:,}편이 비어 "
+                "있습니다. 'exagirl generate'가 남은 것만 교사에게 묻습니다."
+            )
+        watcher.finish(f"대화 {reread.accepted:,}편 ({told})")
+        return seal_dialogues(folder, inputs_of(order, slots), order)
+
+
+def inputs_of(order: Order, slots: Sequence[Slot]) -> dict[str, str]:
+    """What a finished set of dialogues was made from."""
+    lines = bundled_lines_of(order) if order.teacher.kind == "bundled" else {}
+    return {
+        "character": fingerprint(order.character),
+        "teacher": fingerprint([order.teacher, order.options.user_teacher, lines]),
+        "slots": fingerprint([order.options.mode, *slots]),
+    }
+
+
+def check_budget(order: Order) -> None:
+    """Make sure that a budget in dollars can be kept.
+
+    Raises:
+        RecipeError: Nobody knows what the teacher costs.
+    """
+    if order.options.max_dollars is None:
+        return
+    judge = order.options.judge.teacher if order.options.judge else None
+    for options in (order.teacher, order.options.user_teacher, judge):
+        if options is not None and price_of(options) is None:
+            raise RecipeError(
+                f"generation.max_dollars를 지키려면 '{options.model}'의 값을 알아야 합니다. "
+                "teacher.price에 백만 토큰의 값을 적어 주세요. 예: "
+                "price: {input: 2.5, output: 10}"
+            )
+
+
+def topic_names() -> dict[str, str]:
+    """Topics and situations as people call them."""
+    names = {topic.id: topic.name for topic in exa_topics()}
+    return names | {situation.id: situation.phrase for situation in situations().values()}
+
+
+def _tell_of_other_orders(journal: Journal, watcher: Watcher) -> None:
+    others = journal.other_orders()
+    if others:
+        watcher.say(
+            f"저널에 다른 주문의 대화 {others:,}편이 있습니다(캐릭터, 교사, 지시문이 지금과 다름). "
+            "그대로 두고, 이번 주문은 새로 받습니다."
+        )
+
+
+@asynccontextmanager
+async def _open_voices(order: Order, open_local: OpenLocal) -> AsyncIterator[Voices]:
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def voice(options: TeacherOptions) -> Voice:
+            if options.kind == "bundled":
+                return Voice(BundledModel(bundled_lines_of(order)), options, price_of(options))
+            opened: AbstractAsyncContextManager[ChatModel] = (
+                open_local(options) if options.kind == "local" else OpenAICompatibleModel(options)
+            )
+            return Voice(await stack.enter_async_context(opened), options, price_of(options))
+
+        teacher = await voice(order.teacher)
+        user, judge = order.options.user_teacher, order.options.judge
+        yield Voices(
+            teacher=teacher,
+            user=await voice(user) if user else teacher,
+            judge=await voice(judge.teacher) if judge else None,
+        )
+
+
+@contextmanager
+def _interrupts(engine: Engine, watcher: Watcher, *, is_patient: bool) -> Iterator[None]:
+    """The first Ctrl-C waits for what is in flight, the second does not."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    times = 0
+
+    def on_interrupt() -> None:
+        nonlocal times
+        times += 1
+        left = engine.stop()
+        if is_patient and times == 1 and left:
+            watcher.say(f"보낸 요청 {left}개의 답만 받고 멈춥니다. 바로 멈추려면 한 번 더 Ctrl-C.")
+        elif task is not None and (times > 1 or not is_patient):
+            task.cancel()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    try:
+        loop.add_signal_handler(signal.SIGINT, on_interrupt)
+    except NotImplementedError:  # Windows: Ctrl-C stops at once
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def _conclude(  # noqa: PLR0913 (what a run ends with)
+    order: Order,
+    folder: Path,
+    filled: Filled,
+    journal: Journal,
+    last: int,
     watcher: Watcher,
-) -> Filled:
-    if teacher.kind == "bundled":
-        return await engine(BundledModel(lines)).fill(slots, watcher)
-    async with OpenAICompatibleModel(teacher) as model:
-        return await engine(model).fill(slots, watcher)
+    inputs: dict[str, str],
+) -> Manifest:
+    if filled.why_stopped == "interrupted":
+        raise KeyboardInterrupt
+    if filled.missing:
+        raise ShortfallError(_shortfall(order, folder, filled, journal, last))
+    watcher.finish(f"대화 {filled.accepted:,}편")
+    return seal_dialogues(folder, inputs, order)
 
 
-def _lines(slots: Sequence[Slot]) -> dict[str, str]:
-    lines: dict[str, str] = {}
-    for subset in dict.fromkeys(slot.subset for slot in slots):
-        lines.update(bundled_lines(subset))
-    return lines
+def seal_dialogues(folder: Path, inputs: dict[str, str], order: Order) -> Manifest:
+    """Declare the dialogues whole; the journal and reports may go on changing."""
+    counts = {name: count_dialogues(folder, name) for name in order.options.subsets}
+    return seal(
+        folder,
+        "dialogues",
+        inputs,
+        notes={"dialogues": counts},
+        leave_out=(JOURNAL, "report.html", *FORMS),
+    )
 
 
-def _count(dialogues: Sequence[Dialogue], subset: str) -> int:
-    return sum(dialogue.subset == subset for dialogue in dialogues)
-
-
-def write_dialogues(
-    folder: Path, options: GenerationOptions, dialogues: Sequence[Dialogue]
-) -> None:
-    """Write one JSONL file a subset, in slot order."""
-    for subset in options.subsets:
-        rows = [
-            json.dumps(dialogue.model_dump(), ensure_ascii=False)
-            for dialogue in dialogues
-            if dialogue.subset == subset
-        ]
-        write_text(folder / f"{subset}.jsonl", "".join(row + "\n" for row in rows))
-
-
-def read_dialogues(folder: Path, subset: str) -> list[Dialogue]:
-    """Read the dialogues of a subset back."""
-    text = (folder / f"{subset}.jsonl").read_text("utf-8")
-    # splitlines() would also part a line at U+2028 and U+0085, which JSON leaves as they are.
-    return [Dialogue.model_validate_json(line) for line in text.split("\n") if line]
+def _shortfall(order: Order, folder: Path, filled: Filled, journal: Journal, last: int) -> str:
+    """Why slots stayed open, with the commonest reasons and an example of each."""
+    total = filled.accepted + len(filled.missing)
+    head = (
+        f"{folder}: 대화 {total:,}편 가운데 {len(filled.missing):,}편을 채우지 못했습니다"
+        f"(예: {filled.missing[0]})."
+    )
+    if filled.why_stopped == "budget":
+        spent = journal.spent()
+        return (
+            f"{head} 정한 예산을 다 썼습니다(답 {spent.attempts:,}개, ${spent.dollars:.2f}). "
+            "generation.max_attempts나 max_dollars를 늘린 뒤 같은 명령을 다시 실행하면 이어 갑니다."
+        )
+    reasons = common_reasons(journal.connection, last)
+    told = "".join(
+        f"\n  - {one.code} {one.count}번: {one.message}\n    예: {one.example}" for one in reasons
+    )
+    if filled.why_stopped.startswith("yield:"):
+        topic = filled.why_stopped.removeprefix("yield:")
+        share = f"{order.options.min_yield:.0%}"
+        return (
+            f"{head} '{topic_names().get(topic, topic)}' 주제에서 합격한 답이 {share}도 되지 않아 "
+            f"일찍 멈췄습니다. 흔한 까닭:{told}\n교사의 모델이나 지시문을 살피세요. 그래도 계속하려면 "
+            "generation.min_yield를 0으로 두세요."
+        )
+    return (
+        f"{head} 흔한 까닭:{told or ' 연결이 끊김'}\n같은 명령을 다시 실행하면 남은 것만 다시 "
+        "시도합니다."
+    )

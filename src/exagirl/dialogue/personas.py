@@ -5,10 +5,8 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 
-import yaml
-
 from exagirl.persona.character import Actions, Character, Speech
-from exagirl.record import Record
+from exagirl.record import Record, shipped_yaml
 
 PLANS = resources.files("exagirl.dialogue") / "plans"
 ACTION_STYLE = "*손을 꼭 잡으며*처럼 별표 사이에 짧게 쓴다."
@@ -44,13 +42,16 @@ class Situation(Record):
 
     id: str
     phrase: str
-    seed: str = ""
+    seed: str
+    places: tuple[str, ...]
+    seasons: tuple[str, ...] = ()
+    """Empty where every season will do."""
 
 
 @cache
 def couple_personas() -> dict[str, CouplePersona]:
     """Id to persona, in the order of the file."""
-    raw = yaml.safe_load((PLANS / "gf-personas.yaml").read_text("utf-8"))
+    raw = shipped_yaml((PLANS / "gf-personas.yaml").read_text("utf-8"))
     personas = [CouplePersona.model_validate(entry) for entry in raw]
     return {persona.id: persona for persona in personas}
 
@@ -58,6 +59,6 @@ def couple_personas() -> dict[str, CouplePersona]:
 @cache
 def situations() -> dict[str, Situation]:
     """Id to situation, in the order of the file."""
-    raw = yaml.safe_load((PLANS / "gf-situations.yaml").read_text("utf-8"))
+    raw = shipped_yaml((PLANS / "gf-situations.yaml").read_text("utf-8"))
     found = [Situation.model_validate(entry) for entry in raw]
     return {situation.id: situation for situation in found}

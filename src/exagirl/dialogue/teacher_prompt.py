@@ -2,44 +2,125 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 
 from jinja2 import Environment, StrictUndefined
 
+from exagirl.artifact import fingerprint
 from exagirl.chatmodel.protocol import Message
+from exagirl.dialogue.few_shots import choose_examples, couples_like, examples_of
 from exagirl.dialogue.personas import couple_personas
-from exagirl.dialogue.records import Slot
+from exagirl.dialogue.records import Slot, Turn
+from exagirl.dialogue.transcript import format_transcript
+from exagirl.korean.particles import attach
 from exagirl.persona.character import Character
 from exagirl.persona.system_prompt import render_system_prompt
 
 ASK = "대화를 써 줘."
+BEGIN = "(네가 먼저 말을 건다.)"
+FAULT = "지난번 대화는 이래서 쓸 수 없었어:"
+TURN_FAULT = "(방금 네가 쓴 말은 이래서 쓸 수 없다. 고쳐서 다시 말한다:"
+TEMPLATES = ("teacher_prompt.jinja", "simulation_user.jinja", "simulation_character.jinja")
 
 
 class TeacherPrompt:
-    """Renders the messages for a slot; the template is read once."""
+    """Renders the messages for a slot; templates are read once.
 
-    def __init__(self, character: Character) -> None:
+    Args:
+        character: The recipe's own character.
+        few_shots: How many example dialogues a prompt shows.
+        is_json: Whether the teacher writes JSON instead of a transcript.
+    """
+
+    def __init__(self, character: Character, few_shots: int = 0, *, is_json: bool = False) -> None:
         self._own = character
+        self._few_shots = few_shots
+        self._own_examples = examples_of(character)
+        self._is_json = is_json
+        self._speakers = {
+            name: persona.as_character() for name, persona in couple_personas().items()
+        }
         environment = Environment(undefined=StrictUndefined, autoescape=False)
-        source = resources.files("exagirl.dialogue") / "teacher_prompt.jinja"
-        self._template = environment.from_string(source.read_text("utf-8"))
+        environment.filters["josa"] = lambda word, pair: attach(word, pair).removeprefix(word)
+        folder = resources.files("exagirl.dialogue")
+        sources = [(folder / name).read_text("utf-8") for name in TEMPLATES]
+        self._script, self._user, self._character = map(environment.from_string, sources)
+        #: Changes with everything that shapes a prompt, apart from the slot.
+        self.identity = fingerprint(
+            [sources, character, list(self._speakers.values()), few_shots, is_json]
+        )
 
     def speaker(self, slot: Slot) -> Character:
         """Who speaks in a slot: a couple persona, or the recipe's own character."""
-        if slot.persona:
-            return couple_personas()[slot.persona].as_character()
-        return self._own
+        return self._speakers[slot.persona] if slot.persona else self._own
+
+    def examples(self, slot: Slot) -> list[tuple[Turn, ...]]:
+        """The dialogues that the prompt of a slot shows."""
+        pool = couples_like(slot.persona) if slot.persona else self._own_examples
+        return choose_examples(slot, pool, self._few_shots)
 
     def messages(self, slot: Slot, rejected: str = "") -> tuple[Message, ...]:
-        """The messages for one attempt.
+        """The messages for one whole script.
 
         Args:
             slot: What is owed.
             rejected: What was wrong with the last reply; sent back to the teacher when given.
         """
-        character = self.speaker(slot)
-        system = self._template.render(
-            character=character, persona=render_system_prompt(character), slot=slot
-        )
-        ask = ASK if not rejected else f"{ASK} 지난번 대화는 이래서 쓸 수 없었어: {rejected}"
+        system = self._script.render(is_json=self._is_json, **self._facts(slot))
+        ask = ASK if not rejected else f"{ASK} {FAULT} {rejected}"
         return (Message(role="system", content=system), Message(role="user", content=ask))
+
+    def user_messages(
+        self, slot: Slot, said: Sequence[str], rejected: str = ""
+    ) -> tuple[Message, ...]:
+        """The messages for the user's next line: the character's lines are the other side's."""
+        system = self._user.render(
+            number=len(said) // 2 + 1, character=self.speaker(slot), slot=slot
+        )
+        begin = Message(role="user", content=BEGIN)
+        return (
+            Message(role="system", content=system),
+            begin,
+            *_as_messages(said, ("assistant", "user"), rejected),
+        )
+
+    def character_messages(
+        self, slot: Slot, said: Sequence[str], rejected: str = ""
+    ) -> tuple[Message, ...]:
+        """The messages for the character's next line."""
+        system = self._character.render(**self._facts(slot))
+        return (
+            Message(role="system", content=system),
+            *_as_messages(said, ("user", "assistant"), rejected),
+        )
+
+    def _facts(self, slot: Slot) -> dict[str, object]:
+        character = self.speaker(slot)
+        return {
+            "character": character,
+            "persona": render_system_prompt(character),
+            "level": _level(character),
+            "examples": [format_transcript(example) for example in self.examples(slot)],
+            "slot": slot,
+        }
+
+
+def _as_messages(said: Sequence[str], roles: tuple[str, str], rejected: str) -> tuple[Message, ...]:
+    """Lines as messages; a fault is told at the end of the last one that came from outside."""
+    lines = [
+        {"role": roles[position % 2], "content": content} for position, content in enumerate(said)
+    ]
+    if rejected:
+        told = f"{TURN_FAULT} {rejected})"
+        if lines and lines[-1]["role"] == "user":
+            lines[-1]["content"] += f"\n{told}"
+        else:
+            lines.append({"role": "user", "content": told})
+    return tuple(Message.model_validate(line) for line in lines)
+
+
+def _level(character: Character) -> str:
+    if character.speech.is_old:
+        return "하오체"
+    return "반말" if character.speech.level == "banmal" else "존댓말"

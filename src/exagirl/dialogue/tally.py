@@ -1,0 +1,92 @@
+"""How a run goes: what was accepted and refused, how fast, for how much, and for how much longer."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from exagirl.dialogue.records import Slot
+from exagirl.progress import BoardLine
+
+LEAST_SEEN = 30
+"""Dialogues of a topic that must have been judged before its yield says anything."""
+
+
+class Tally:
+    """Counts of one run; the clock is the monotonic one."""
+
+    def __init__(self, slots: Sequence[Slot], names: dict[str, str]) -> None:
+        self._quota = Counter((slot.subset, slot.topic) for slot in slots)
+        self._names = names
+        self._accepted: Counter[tuple[str, str]] = Counter()
+        self._refused: Counter[tuple[str, str]] = Counter()
+        self._new: Counter[tuple[str, str]] = Counter()
+        self._started = time.monotonic()
+        self.requests = 0
+        self.dollars = 0.0
+        """Spent in this run, without what the journal had cost before."""
+
+    def was_there(self, slot: Slot) -> None:
+        """A slot had been filled before."""
+        self._accepted[slot.subset, slot.topic] += 1
+
+    def accept(self, slot: Slot) -> None:
+        """A dialogue was accepted."""
+        self._accepted[slot.subset, slot.topic] += 1
+        self._new[slot.subset, slot.topic] += 1
+
+    def refuse(self, slot: Slot) -> None:
+        """A reply was refused."""
+        self._refused[slot.subset, slot.topic] += 1
+
+    def paid(self, dollars: float) -> None:
+        """A reply came."""
+        self.requests += 1
+        self.dollars += dollars
+
+    def poor_topic(self, min_yield: float) -> str | None:
+        """A topic of which less than so much was accepted in this run, once enough was seen."""
+        for topic, refused in self._refused.items():
+            seen = refused + self._new[topic]
+            if seen >= LEAST_SEEN and self._new[topic] < min_yield * seen:
+                return topic[1]
+        return None
+
+    @property
+    def accepted(self) -> int:
+        """Filled slots, those from before included."""
+        return self._accepted.total()
+
+    def lines(self) -> list[BoardLine]:
+        """One line a topic, in the order of the plan."""
+        lines: list[BoardLine] = []
+        for topic, quota in self._quota.items():
+            refused = self._refused[topic]
+            note = f"버림 {refused}" if refused else ""
+            label = self._names.get(topic[1], topic[1])
+            lines.append(BoardLine(label=label, done=self._accepted[topic], total=quota, note=note))
+        return lines
+
+    def summary(self) -> str:
+        """Speed, money and time left, in words."""
+        took = max(time.monotonic() - self._started, 1e-9)
+        total, new = self._quota.total(), self._new.total()
+        left = total - self.accepted
+        parts = [f"{self.accepted:,}/{total:,}편", f"초당 {self.requests / took:.1f}건"]
+        if self.dollars > 0:
+            parts.append(f"${self.dollars:.2f}")
+            if new:
+                parts.append(f"모두 ${self.dollars * (1 + left / new):.2f} 예상")
+        if new and left:
+            parts.append(f"약 {clock(took * left / new)} 남음")
+        return " · ".join(parts)
+
+
+def clock(seconds: float) -> str:
+    """A length of time in words."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}시간 {minutes:02d}분"
+    return f"{minutes}분 {rest:02d}초" if minutes else f"{rest}초"
