@@ -17,9 +17,9 @@ from threading import Event
 import yaml
 
 from exagirl.artifact import Manifest, RunFolder, fingerprint, has_text, read_manifest, write_text
+from exagirl.chat.session import Said, Session, speak_locally
 from exagirl.chatmodel.options import TeacherOptions
 from exagirl.chatmodel.protocol import ChatModel, Message
-from exagirl.chat.session import Said, Session, speak_locally
 from exagirl.dataset.build import build_dataset, read_messages
 from exagirl.dialogue import outputs
 from exagirl.dialogue.batch import generate_by_batch

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
-
-from exagirl.record import Record
+from typing import NamedTuple, Protocol
 
 
-class BoardLine(Record):
+class BoardLine(NamedTuple):
     """One of several pieces of work that go on side by side."""
 
     label: str

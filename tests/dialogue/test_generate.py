@@ -11,9 +11,9 @@ from exagirl.artifact import is_complete, read_manifest, write_lines
 from exagirl.chatmodel.options import TeacherOptions
 from exagirl.dialogue.corpus import read_subset
 from exagirl.dialogue.generate import generate_dialogues
+from exagirl.dialogue.options import GenerationOptions
 from exagirl.dialogue.order import Order
 from exagirl.dialogue.outputs import as_line, read_dialogues
-from exagirl.dialogue.options import GenerationOptions
 from exagirl.dialogue.plan import plan_slots
 from exagirl.dialogue.records import Dialogue, Turn
 from exagirl.errors import ArtifactError, ExagirlError, ShortfallError, TeacherError

@@ -56,8 +56,9 @@ def fill_headers(headers: dict[str, str]) -> tuple[dict[str, str], list[str]]:
     """
     secrets: list[str] = []
     filled: dict[str, str] = {}
-    for name, value in headers.items():
-        for variable in VARIABLE.findall(value):
+    for name, written in headers.items():
+        value = written
+        for variable in VARIABLE.findall(written):
             found = os.environ.get(variable, "").strip()
             if not found:
                 raise TeacherError(

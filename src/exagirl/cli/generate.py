@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
 from exagirl import pipeline
 from exagirl.cli.options import DEFAULT_RUNS, RecipeArgument, RunsOption
 from exagirl.cli.screen import command_name, make_console, make_watcher
-from exagirl.dialogue.outputs import FORMS, Form
+from exagirl.dialogue.outputs import FORMS
 from exagirl.recipe import load_recipe
 
 
@@ -45,7 +45,7 @@ def generate(
         else:
             pipeline.generate(job)
         if form:
-            for path in pipeline.write_form(job, cast(Form, form)):
+            for path in pipeline.write_form(job, form):
                 console.print(f"썼습니다: {path}", markup=False, soft_wrap=True)
     finally:
         watcher.close()

@@ -88,8 +88,8 @@ def _print(console: Console, found: Estimate, teacher: str) -> None:
         console.print("[yellow]값을 모르는 모델입니다. teacher.price에 적으면 돈도 셉니다.[/]")
     elif found.dollars:
         console.print(
-            f"[bold]예상 비용 ${found.dollars:.2f}[/] [dim](--batch는 절반. 검사에서 떨어져 다시 받는 "
-            "답은 빼고)[/]",
+            f"[bold]예상 비용 ${found.dollars:.2f}[/] [dim](--batch는 절반. 검사에서 떨어져 다시 "
+            "받는 답은 빼고)[/]",
             soft_wrap=True,
         )
     else:

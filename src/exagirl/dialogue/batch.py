@@ -204,10 +204,7 @@ class BatchModel:
         try:
             batch = await self._finished(remote)
             if batch.status == "failed":
-                told = "; ".join(
-                    str(one.message) for one in (batch.errors and batch.errors.data) or ()
-                )
-                raise TeacherError(f"배치 {remote}이(가) 실패했습니다. {told[:300]}")
+                raise _failure(batch)
             for file in (batch.output_file_id, batch.error_file_id):
                 if file:
                     self._hand_out(await self._download(file))
@@ -257,6 +254,12 @@ class BatchModel:
             answer = self._under_way.pop(one, None)
             if answer is not None and not answer.done():
                 _refuse(answer, error)
+
+
+def _failure(batch: Any) -> TeacherError:
+    faults = (batch.errors and batch.errors.data) or ()
+    told = "; ".join(str(one.message) for one in faults)[:300]
+    return TeacherError(f"배치 {batch.id}이(가) 실패했습니다. {told}")
 
 
 def _refuse(answer: asyncio.Future[ChatReply], error: Exception) -> None:

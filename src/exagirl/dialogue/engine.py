@@ -28,6 +28,8 @@ from exagirl.record import Record
 TICK_S = 0.25
 UNREAD = 512
 """The most replies that may wait to be read while more are asked for."""
+AHEAD = 32
+"""Requests that stand ready for the moment when one in flight is answered."""
 ELSEWHERE_S = 0.3
 """How often a slot is looked at that another process is working on."""
 
@@ -108,6 +110,7 @@ class Engine:
         self._hashes: dict[str, str] = {}
         self._group: asyncio.TaskGroup | None = None
         self._hired = self._unread = 0
+        self._hands = options.workers + AHEAD
 
     def request_hash(self, slot: Slot) -> str:
         """The hash that a slot's request is known by."""
@@ -140,7 +143,7 @@ class Engine:
         ticker = asyncio.create_task(self._tick(watcher))
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._options.workers, len(self._waiting))):
+                for _ in range(min(self._hands, len(self._waiting))):
                     self._hire(group)
         except ExceptionGroup as errors:
             # Every worker met the same fault; one message is enough.
@@ -164,9 +167,9 @@ class Engine:
             await asyncio.sleep(TICK_S)
 
     def _hire(self, group: asyncio.TaskGroup) -> None:
-        """Start a worker where fewer than the options say are free to ask."""
+        """Start a worker where fewer are free to ask than there should be."""
         self._group = group
-        if self._hired - self._unread < self._options.workers:
+        if self._hired - self._unread < self._hands:
             self._hired += 1
             group.create_task(self._work())
 
@@ -177,7 +180,7 @@ class Engine:
             self._hired -= 1
 
     async def _work_on(self) -> None:
-        while not self._line.is_stopping and self._hired - self._unread <= self._options.workers:
+        while not self._line.is_stopping and self._hired - self._unread <= self._hands:
             if not self._waiting:
                 if not self._elsewhere:
                     break
@@ -220,9 +223,9 @@ class Engine:
         talk = _Talk(slot, Address(slot.key, request), asked=len(attempts))
         talk.said = [kept.message for kept in self._journal.kept(slot.key, request)]
         for attempt in attempts:
-            if attempt.verdict is None:
-                if await self._take(talk, attempt.number, attempt.reply):
-                    return
+            is_unread = attempt.verdict is None
+            if is_unread and await self._take(talk, attempt.number, attempt.reply):
+                return
         while talk.refused <= self._options.rejected_retries:
             question = self._mode.ask(slot, talk.said, talk.told)
             voice = self._voices.user if question.voice == "user" else self._voices.teacher

@@ -289,15 +289,15 @@ def _shortfall(order: Order, folder: Path, filled: Filled, journal: Journal, las
         )
     reasons = common_reasons(journal.connection, last)
     told = "".join(
-        f"\n  - {one.code} {one.count}번: {one.message}\n    예: {one.example}" for one in reasons
+        f"\n  - {one.code} {one.times}번: {one.message}\n    예: {one.example}" for one in reasons
     )
     if filled.why_stopped.startswith("yield:"):
         topic = filled.why_stopped.removeprefix("yield:")
         share = f"{order.options.min_yield:.0%}"
         return (
             f"{head} '{topic_names().get(topic, topic)}' 주제에서 합격한 답이 {share}도 되지 않아 "
-            f"일찍 멈췄습니다. 흔한 까닭:{told}\n교사의 모델이나 지시문을 살피세요. 그래도 계속하려면 "
-            "generation.min_yield를 0으로 두세요."
+            f"일찍 멈췄습니다. 흔한 까닭:{told}\n교사의 모델이나 지시문을 살피세요. 그래도 "
+            "계속하려면 generation.min_yield를 0으로 두세요."
         )
     return (
         f"{head} 흔한 까닭:{told or ' 연결이 끊김'}\n같은 명령을 다시 실행하면 남은 것만 다시 "

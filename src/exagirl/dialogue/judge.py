@@ -58,7 +58,7 @@ class Judge:
         if not isinstance(scores, Mapping):
             return None
         given = [scores.get(criterion.name) for criterion in self.rubric]
-        points = [point for point in given if _is_point(point)]
+        points = [float(point) for point in given if point is not None and _is_point(point)]
         if len(points) != len(given):
             return None
         return Appraisal(sum(points) / len(points), str((found or {}).get("reason", ""))[:300])

@@ -91,34 +91,35 @@ class Line:
             TeacherError: Asking cannot help, or nobody answers at all.
         """
         failures = 0
-        while True:
-            before = self._answers
-            try:
-                return await self._try(voice, request, address)
-            except TransportFault as fault:
-                # While others are answered, a 429 says that we are early, not that it is broken.
-                if not (_is_too_many(fault) and self._answers > before):
-                    failures += 1
-                if failures > self._options.transport_retries:
-                    raise self._lost(fault) from fault
-                await self._back_off(fault, max(0, failures - 1))
+        async with self._room:  # a request that backs off keeps its place
+            while True:
+                before = self._answers
+                try:
+                    return await self._try(voice, request, address)
+                except TransportFault as fault:
+                    # While others are answered, a 429 says that we are early, not that it is
+                    # broken.
+                    if not (_is_too_many(fault) and self._answers > before):
+                        failures += 1
+                    if failures > self._options.transport_retries:
+                        raise self._lost(fault) from fault
+                    await self._back_off(fault, max(0, failures - 1))
 
     async def _try(self, voice: Voice, request: ChatRequest, address: Address) -> Answered:
-        """Send a request once, when there is room, pace and money for it."""
+        """Send a request once, when there is pace and money for it."""
         expected = self._expected_tokens(request)
         most = voice.price.most(expected, request.max_tokens) if voice.price else 0.0
-        async with self._room:
-            await self._gate.wait(expected + request.max_tokens)
-            await self._reserve(most)
-            started = time.monotonic()
-            try:
-                reply = await self._send(voice, request)
-            except BaseException:
-                await self._purse.give_back(most)
-                raise
-            dollars = voice.price.of(reply) if voice.price else 0.0
-            attempt = self._journal.write_reply(address, reply, time.monotonic() - started, dollars)
-            await self._purse.pay(most, dollars)
+        await self._gate.wait(expected + request.max_tokens)
+        await self._reserve(most)
+        started = time.monotonic()
+        try:
+            reply = await self._send(voice, request)
+        except BaseException:
+            await self._purse.give_back(most)
+            raise
+        dollars = voice.price.of(reply) if voice.price else 0.0
+        attempt = self._journal.write_reply(address, reply, time.monotonic() - started, dollars)
+        await self._purse.pay(most, dollars)
         self._answers += 1
         self._lost_in_a_row = 0
         used = reply.prompt_tokens + reply.completion_tokens

@@ -70,7 +70,7 @@ def _sharegpt(dialogue: Dialogue) -> dict[str, Any]:
 
 
 def _seed(dialogue: Dialogue) -> dict[str, Any]:
-    """The numbered keys of the original project: human1, gpt1, human2 …"""
+    """The numbered keys of the original project: human1, gpt1, human2 and so on."""
     names = {"user": "human", "assistant": "gpt"}
     return {
         f"{names[turn.role]}{position // 2 + 1}": turn.content

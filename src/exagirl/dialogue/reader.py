@@ -28,7 +28,7 @@ LARGE_ORDER = 200
 # Reading can wait, requests in flight cannot: it is nice before it imports anything.
 START = """
 import os
-getattr(os, "nice", int)(10)
+getattr(os, "nice", int)(19)
 from exagirl.dialogue.reader import main
 main()
 """

@@ -12,7 +12,7 @@ class Reason(NamedTuple):
     """One code of refusal."""
 
     code: str
-    count: int
+    times: int
     message: str
     """As it was told for the first such reply."""
     example: str

@@ -1,4 +1,4 @@
-"""How a run goes: what was accepted and refused, how fast, for how much, and for how much longer."""
+"""How a run goes: accepted and refused, how fast, for how much money, how much longer."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from exagirl.artifact import fingerprint
 from exagirl.chatmodel.protocol import Message
 from exagirl.dialogue.few_shots import choose_examples, couples_like, examples_of
-from exagirl.dialogue.personas import couple_personas
+from exagirl.dialogue.personas import PLANS, couple_personas
 from exagirl.dialogue.records import Slot, Turn
 from exagirl.dialogue.transcript import format_transcript
 from exagirl.korean.particles import attach
@@ -38,9 +38,7 @@ class TeacherPrompt:
         self._few_shots = few_shots
         self._own_examples = examples_of(character)
         self._is_json = is_json
-        self._speakers = {
-            name: persona.as_character() for name, persona in couple_personas().items()
-        }
+        self._speakers: dict[str, Character] = {}
         environment = Environment(undefined=StrictUndefined, autoescape=False)
         environment.filters["josa"] = lambda word, pair: attach(word, pair).removeprefix(word)
         folder = resources.files("exagirl.dialogue")
@@ -48,12 +46,22 @@ class TeacherPrompt:
         self._script, self._user, self._character = map(environment.from_string, sources)
         #: Changes with everything that shapes a prompt, apart from the slot.
         self.identity = fingerprint(
-            [sources, character, list(self._speakers.values()), few_shots, is_json]
+            [
+                sources,
+                (PLANS / "gf-personas.yaml").read_text("utf-8"),
+                character,
+                few_shots,
+                is_json,
+            ]
         )
 
     def speaker(self, slot: Slot) -> Character:
         """Who speaks in a slot: a couple persona, or the recipe's own character."""
-        return self._speakers[slot.persona] if slot.persona else self._own
+        if not slot.persona:
+            return self._own
+        if slot.persona not in self._speakers:
+            self._speakers[slot.persona] = couple_personas()[slot.persona].as_character()
+        return self._speakers[slot.persona]
 
     def examples(self, slot: Slot) -> list[tuple[Turn, ...]]:
         """The dialogues that the prompt of a slot shows."""
