@@ -27,6 +27,8 @@ format: $(VENV)/.all              ## 코드를 다듬는다
 
 bench: $(VENV)/.all               ## 재는 것들 (결과는 benchmarks/RESULTS.md에)
 	$(BIN)/python benchmarks/korean.py
+	$(BIN)/python benchmarks/corpus.py
+	$(BIN)/python benchmarks/generation.py
 	$(BIN)/python benchmarks/quickstart.py
 
 clean:           ## 만든 것들을 지운다 (runs/는 남긴다)

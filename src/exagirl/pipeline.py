@@ -9,6 +9,7 @@ changed is not run again, so a run that was killed anywhere goes on from the las
 from __future__ import annotations
 
 import json
+from collections import Counter
 from contextlib import AbstractAsyncContextManager
 from importlib import resources, util
 from pathlib import Path
@@ -27,13 +28,15 @@ from exagirl.dialogue.estimate import Estimate, estimate
 from exagirl.dialogue.generate import generate_dialogues, reread_dialogues
 from exagirl.dialogue.order import Order
 from exagirl.dialogue.outputs import Form, read_dialogues
+from exagirl.dialogue.plan import plan_slots
+from exagirl.dialogue.report.write import Inspected, inspect_dialogues
 from exagirl.errors import ArtifactError, MissingExtraError, ModelError, RecipeError
 from exagirl.evaluation.evaluate import Heldout, Scores, evaluate_models
 from exagirl.persona.character import read_character
 from exagirl.persona.system_prompt import render_system_prompt
 from exagirl.persona.yaml_file import dump_character
 from exagirl.progress import Watcher
-from exagirl.recipe import LoadedRecipe, dump_recipe
+from exagirl.recipe import LoadedRecipe, dump_recipe, load_recipe
 from exagirl.record import Record
 
 TRAIN_MODULES = ("torch", "transformers", "peft", "accelerate", "datasets", "safetensors")
@@ -149,6 +152,30 @@ def generate_in_batches(job: Job) -> Manifest:
 def write_form(job: Job, form: Form) -> list[Path]:
     """The dialogues in a form for other tools: ``dialogues/FORM/SUBSET.jsonl``."""
     return outputs.write_form(job.folder.dialogues, job.recipe.generation.subsets, form)
+
+
+def inspect(folder: RunFolder, watcher: Watcher) -> Inspected:
+    """Statistics and pictures of a run's dialogues: ``dialogues/report.html``.
+
+    Raises:
+        ArtifactError: The run has no dialogues.
+        MissingExtraError: matplotlib is not installed.
+    """
+    quotas: dict[tuple[str, str], int] = {}
+    teacher = ""
+    if (folder.root / "recipe.yaml").is_file():
+        recipe = load_recipe(str(folder.root)).recipe
+        slots = plan_slots(recipe.generation, recipe.seed)
+        quotas = dict(Counter((slot.subset, slot.topic) for slot in slots))
+        teacher = recipe.teacher.model or recipe.teacher.kind
+    return inspect_dialogues(
+        folder.root.name,
+        folder.dialogues,
+        quotas,
+        dataset=folder.dataset,
+        teacher=teacher,
+        watcher=watcher,
+    )
 
 
 def open_local_teacher(options: TeacherOptions) -> AbstractAsyncContextManager[ChatModel]:

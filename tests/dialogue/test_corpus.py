@@ -8,26 +8,35 @@ import pytest
 
 from exagirl.dialogue.corpus import (
     CORPUS,
+    PROBES,
     bundled_lines,
     read_heldout,
     read_lines,
+    read_probes,
     read_subset,
     subset_names,
 )
+from exagirl.dialogue.duplicates import likeness, trigrams
 from exagirl.dialogue.personas import CouplePersona, couple_personas, situations
-from exagirl.dialogue.plan import exa_topics, plan_slots
+from exagirl.dialogue.plan import exa_topics, plan_slots, scale_quotas
 from exagirl.dialogue.transcript import parse_transcript
 from exagirl.errors import TeacherError
 from exagirl.korean.check import check_turn
 from exagirl.persona.character import load_character
 from exagirl.recipe import load_recipe
 
-SUBSETS = ("exa-data", "gf-persona-data")
+OTHERS = {f"{name}-data": name for name in ("butler", "sageuk", "sister", "busan")}
+SUBSETS = ("exa-data", "gf-persona-data", *OTHERS)
 FILES = [
     f"{folder}/{entry.name}"
     for folder in (*SUBSETS, "heldout")
     for entry in sorted((CORPUS / folder).iterdir(), key=lambda entry: entry.name)
+    if entry.name != PROBES
 ]
+KINDS = {
+    **{"greeting": 12, "identity": 12, "ai": 12, "comfort": 16, "knowledge": 16, "unknown": 12},
+    **{"bait-english": 6, "bait-foreign": 6, "polite-user": 14, "refusal": 8, "drift": 6},
+}
 
 
 @cache
@@ -55,16 +64,12 @@ def speaker(dialogue):
     """The character who speaks in a dialogue."""
     if dialogue.subset == "exa-data":
         return load_character("exa")
+    if dialogue.subset in OTHERS:
+        return load_character(OTHERS[dialogue.subset])
     if "card" in dialogue.meta:
         card = {"id": dialogue.character, **dialogue.meta["card"]}
         return CouplePersona.model_validate(card).as_character()
     return couple_personas()[dialogue.character].as_character()
-
-
-def trigrams(text):
-    """The 3-grams of a text's characters, without spaces."""
-    letters = "".join(text.split())
-    return {letters[at : at + 3] for at in range(len(letters) - 2)}
 
 
 def lines_of(dialogues):
@@ -73,20 +78,15 @@ def lines_of(dialogues):
     return {content: grams for content in contents if (grams := trigrams(content))}
 
 
-def closeness(one, other):
-    """Jaccard similarity of two sets of 3-grams."""
-    return len(one & other) / len(one | other)
-
-
-def test_both_subsets_ship():
-    """The folders of the corpus are the subsets of the design."""
+def test_the_subsets_ship():
+    """The folders of the corpus are the subsets of the design, and one a shipped character."""
     assert subset_names() == sorted(SUBSETS)
     assert all(read_heldout(subset) for subset in SUBSETS)
 
 
 def test_an_unknown_subset_is_refused_with_the_ones_that_ship():
     """The message lists what could have been meant."""
-    with pytest.raises(TeacherError, match="exa-data, gf-persona-data"):
+    with pytest.raises(TeacherError, match=r"exa-data, gf-persona-data"):
         read_subset("exa_data")
 
 
@@ -119,6 +119,78 @@ def test_every_topic_of_a_plan_has_dialogues():
     assert set(read_subset("gf-persona-data")) == set(situations())
 
 
+def test_the_topics_of_exa_are_in_proportion_to_their_quotas():
+    """240 dialogues: six a topic at least, the rest by largest remainder of the quotas."""
+    quotas = {topic.id: topic.quota for topic in exa_topics()}
+    small = {topic for topic, quota in quotas.items() if quota * 240 < 6.5 * 890}
+    rest = {topic: quota for topic, quota in quotas.items() if topic not in small}
+    expected = dict.fromkeys(small, 6) | scale_quotas(rest, 240 - 6 * len(small))
+    assert {topic: len(found) for topic, found in read_subset("exa-data").items()} == expected
+
+
+def test_the_couples_are_many():
+    """160 dialogues, thirty personas and twenty situations at least, both speech levels."""
+    couples = [one for found in read_subset("gf-persona-data").values() for one in found]
+    assert len(couples) == 160
+    assert len({one.character for one in couples}) >= 30
+    assert len({one.topic for one in couples}) >= 20
+    assert {speaker(one).speech.level for one in couples} == {"banmal", "polite"}
+
+
+def test_every_other_character_has_twelve_dialogues():
+    """Whoever starts from a shipped character has something to start with."""
+    for subset in OTHERS:
+        assert sum(map(len, read_subset(subset).values())) == 12, subset
+
+
+def test_a_tenth_of_exas_dialogues_is_long():
+    """8–15 turns a side in a tenth of them, 2–6 in the others."""
+    turns = [len(one.turns) // 2 for found in read_subset("exa-data").values() for one in found]
+    assert sum(8 <= count <= 15 for count in turns) >= 24
+    assert all(2 <= count <= 6 or 8 <= count <= 15 for count in turns)
+
+
+def test_sixty_dialogues_are_held_out():
+    """Of every subset there are some that no training reads."""
+    assert len(heldout()) == 60
+    topics = {one.topic for one in read_heldout("exa-data")}
+    assert topics == {topic.id for topic in exa_topics()}
+
+
+def test_a_user_never_writes_the_placeholder():
+    """{유저} stands where the character names the user, never where the user speaks."""
+    for dialogue in training() + heldout():
+        for turn in dialogue.turns:
+            assert turn.role == "assistant" or "{" not in turn.content, dialogue.id
+
+
+def test_the_probes_are_a_hundred_and_twenty():
+    """Every kind has its number, and an id names one probe."""
+    probes = read_probes()
+    assert Counter(probe.kind for probe in probes) == KINDS
+    assert len({probe.id for probe in probes}) == 120
+    assert all(len(probe.lines) == 20 for probe in probes if probe.kind == "drift")
+
+
+def test_every_knowledge_probe_says_what_is_right():
+    """An answer can be scored without a judge."""
+    assert all(probe.answers for probe in read_probes() if probe.kind == "knowledge")
+
+
+def test_no_probe_is_close_to_a_training_turn():
+    """What is asked in an evaluation was not learnt by heart."""
+    learnt = lines_of(training())
+    asked = {line: trigrams(line) for probe in read_probes() for line in probe.lines}
+    close = [
+        (line, other)
+        for line, grams in asked.items()
+        if grams
+        for other, others in learnt.items()
+        if likeness(grams, others) >= 0.5
+    ]
+    assert close == []
+
+
 def test_ids_are_unique():
     """An id names one dialogue of the whole corpus."""
     ids = Counter(dialogue.id for dialogue in training() + heldout())
@@ -126,10 +198,10 @@ def test_ids_are_unique():
 
 
 def test_every_speaker_is_known():
-    """엑사 speaks in her subset; in the couples' subset a persona that ships, or one on a card."""
+    """A character in their own subset; in the couples' a persona that ships, or one on a card."""
     for dialogue in training() + heldout():
-        if dialogue.subset == "exa-data":
-            assert dialogue.character == "엑사", dialogue.id
+        if dialogue.subset != "gf-persona-data":
+            assert dialogue.character == speaker(dialogue).name, dialogue.id
         else:
             assert dialogue.character in couple_personas() or "card" in dialogue.meta, dialogue.id
 
@@ -174,7 +246,7 @@ def test_no_two_dialogues_are_close():
     close = [
         (one, other)
         for one, other in itertools.combinations(grams, 2)
-        if closeness(grams[one], grams[other]) >= 0.5
+        if likeness(grams[one], grams[other]) >= 0.5
     ]
     assert close == []
 
@@ -186,7 +258,7 @@ def test_no_held_out_turn_is_close_to_a_training_turn():
         (line, other)
         for line, grams in lines_of(heldout()).items()
         for other, others in learnt.items()
-        if closeness(grams, others) >= 0.5
+        if likeness(grams, others) >= 0.5
     ]
     assert close == []
 

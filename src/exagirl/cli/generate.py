@@ -50,5 +50,6 @@ def generate(
     finally:
         watcher.close()
     console.print(f"끝났습니다: {job.folder.dialogues}", markup=False, soft_wrap=True)
-    look = f"{command_name()} inspect {job.recipe.name}"
+    where = "" if runs == DEFAULT_RUNS else f" --runs {runs}"
+    look = f"{command_name()} inspect {job.recipe.name}{where}"
     console.print(f"  [cyan]{look}[/]  [dim]대화의 통계와 그림 보기[/]")

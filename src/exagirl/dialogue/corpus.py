@@ -9,11 +9,12 @@ from importlib.resources.abc import Traversable
 
 from pydantic import ValidationError
 
-from exagirl.dialogue.records import Dialogue
+from exagirl.dialogue.records import Dialogue, Probe
 from exagirl.dialogue.transcript import format_transcript
 from exagirl.errors import TeacherError
 
 CORPUS = resources.files("exagirl.dialogue") / "corpus"
+PROBES = "probes.jsonl"
 
 
 @cache
@@ -39,6 +40,13 @@ def read_heldout(subset: str) -> tuple[Dialogue, ...]:
     """Dialogues of a subset that no training reads; empty where none ship."""
     file = CORPUS / "heldout" / f"{subset}.jsonl"
     return tuple(read_lines(file)) if file.is_file() else ()
+
+
+@cache
+def read_probes() -> tuple[Probe, ...]:
+    """The questions that ship for evaluating a character; no training reads them."""
+    text = (CORPUS / "heldout" / PROBES).read_text("utf-8")
+    return tuple(Probe.model_validate_json(line) for line in text.rstrip("\n").split("\n"))
 
 
 def subset_names() -> list[str]:

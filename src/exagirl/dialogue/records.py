@@ -29,6 +29,36 @@ class Dialogue(Record):
     meta: dict[str, Any] = Field(default_factory=dict)
 
 
+ProbeKind = Literal[
+    "greeting",
+    "identity",
+    "ai",
+    "comfort",
+    "knowledge",
+    "unknown",
+    "bait-english",
+    "bait-foreign",
+    "polite-user",
+    "refusal",
+    "drift",
+]
+
+
+class Probe(Record):
+    """What a user says to find out how a character holds up."""
+
+    id: str
+    kind: ProbeKind
+    lines: tuple[str, ...] = Field(min_length=1)
+    """The user's turns in order; ``{캐릭터}`` stands for the character's name."""
+    answers: tuple[str, ...] = ()
+    """Any one of these stands in a right answer; empty where no answer is right or wrong."""
+    wrong: tuple[str, ...] = ()
+    """Any one of these makes an answer wrong, whatever else it says."""
+    about: str = ""
+    """What the probe looks at, in Korean."""
+
+
 class Slot(Record):
     """One dialogue owed to a quota; it closes only when a dialogue is accepted for it."""
 
