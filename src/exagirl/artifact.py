@@ -70,14 +70,17 @@ class RunFolder:
         return self.adapters / stage
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, wait_s: float = 0.0) -> Iterator[None]:
         """Keep every other process out of this run.
+
+        Args:
+            wait_s: How long another process may take to leave.
 
         Raises:
             ArtifactError: The folder cannot be written, or another process works in it.
         """
         make_folder(self.root)
-        lock = FileLock(self.root / LOCK, timeout=0)
+        lock = FileLock(self.root / LOCK, timeout=wait_s)
         with file_faults(self.root):
             try:
                 lock.acquire()

@@ -33,12 +33,16 @@ from exagirl.dialogue.report.write import Inspected, inspect_dialogues
 from exagirl.errors import ArtifactError, MissingExtraError, ModelError, RecipeError
 from exagirl.evaluation.evaluate import Heldout, Scores, evaluate_models
 from exagirl.persona.character import read_character
-from exagirl.persona.system_prompt import render_system_prompt
+from exagirl.persona.system_prompt import estimate_tokens, render_system_prompt
 from exagirl.persona.yaml_file import dump_character
 from exagirl.progress import Watcher
-from exagirl.recipe import LoadedRecipe, dump_recipe, load_recipe
+from exagirl.recipe import LoadedRecipe, dump_recipe, load_recipe, shipped_names
 from exagirl.record import Record
+from exagirl.training.memory.diagnose import Diagnosis, weigh_base, weigh_recipe
+from exagirl.training.memory.machine import key_names, look_around
+from exagirl.training.memory.work import Workload, plan_work
 
+JOIN_S = 10.0
 TRAIN_MODULES = ("torch", "transformers", "peft", "accelerate", "datasets", "safetensors")
 
 
@@ -108,10 +112,16 @@ def join_run(job: Job) -> None:
     Raises:
         ArtifactError: Another process works there on another recipe.
     """
-    if all(has_text(job.folder.root / name, text) for name, text in _papers(job).items()):
+    if _has_papers(job):
         return
-    with job.folder.locked():
-        write_recipe(job)
+    # Another process may be writing the same papers at this moment.
+    with job.folder.locked(wait_s=JOIN_S):
+        if not _has_papers(job):
+            write_recipe(job)
+
+
+def _has_papers(job: Job) -> bool:
+    return all(has_text(job.folder.root / name, text) for name, text in _papers(job).items())
 
 
 def plan(job: Job) -> Estimate:
@@ -128,7 +138,8 @@ def show_prompt(job: Job, key: str) -> tuple[Message, ...]:
     slots = job.order.slots()
     for slot in slots:
         if slot.key == key:
-            return job.order.prompt().messages(slot)
+            order = job.order
+            return order.mode(order.prompt()).ask(slot, (), "").messages
     raise RecipeError(f"'{key}'라는 자리가 없습니다. 예: {slots[0].key}")
 
 
@@ -356,3 +367,41 @@ def _need(folder: Path, command: str) -> Manifest:
     if manifest is None:
         raise ArtifactError(f"{folder}: 아직 만들어지지 않았습니다. 먼저 '{command}'을 실행하세요.")
     return manifest
+
+
+def diagnose(loaded: LoadedRecipe | None, runs: Path) -> Diagnosis:
+    """What this machine can do, and whether a recipe fits it; nothing is downloaded or written.
+
+    Raises:
+        ModelError: The recipe's base or its LoRA targets cannot be read.
+    """
+    if loaded is None:
+        machine = look_around(runs)
+        shipped = [load_recipe(name) for name in shipped_names()]
+        return Diagnosis(
+            machine=machine,
+            bases=tuple(
+                weigh_base(one.recipe.name, one.recipe.training, _workload(one), machine.devices[0])
+                for one in shipped
+            ),
+        )
+    recipe = loaded.recipe
+    judge = recipe.generation.judge
+    asked = (recipe.teacher, recipe.generation.user_teacher, judge.teacher if judge else None)
+    machine = look_around(runs, key_names(teacher for teacher in asked if teacher))
+    found = weigh_recipe(recipe.name, recipe.training, _workload(loaded), machine)
+    return Diagnosis(
+        machine=machine, recipe=found, unknown_base=None if found else recipe.training.base
+    )
+
+
+def _workload(loaded: LoadedRecipe) -> Workload:
+    recipe, dataset = loaded.recipe, loaded.recipe.dataset
+    return plan_work(
+        recipe.training,
+        plan_slots(recipe.generation, recipe.seed),
+        system_tokens=estimate_tokens(
+            render_system_prompt(loaded.character, detail=dataset.system_prompt)
+        ),
+        train_share=1.0 if dataset.heldout == "bundled" else 1 - dataset.validation_share,
+    )

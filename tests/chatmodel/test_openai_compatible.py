@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -9,7 +11,18 @@ from exagirl.chatmodel.openai_compatible import OpenAICompatibleModel
 from exagirl.chatmodel.options import TeacherOptions
 from exagirl.chatmodel.protocol import ChatRequest, Message, TransportFault
 from exagirl.errors import TeacherError
-from support.chat_server import ChatServer, drops, in_turn, page, refuses, says
+from support.chat_server import (
+    Answer,
+    ChatServer,
+    cut_json,
+    drops,
+    huge,
+    in_turn,
+    page,
+    refuses,
+    says,
+    sends,
+)
 from support.teachers import KEY_ENV, teacher_at
 
 REQUEST = ChatRequest(
@@ -125,3 +138,121 @@ def test_a_teacher_needs_a_model():
     """An empty name is told by its key in the recipe."""
     with pytest.raises(TeacherError, match=r"teacher\.model"):
         OpenAICompatibleModel(teacher_at("http://127.0.0.1:9/v1", model=""))
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (huge(10_000_000), "4 MB"),
+        (page(), "JSON"),
+        (cut_json(), "JSON"),
+        (sends({"id": "1", "choices": []}), "choices"),
+        (sends({"choices": [{"index": 0}]}), "choices"),
+        (sends({"choices": [{"message": {"content": 7}}]}), "choices"),
+        (sends("hello"), "choices"),
+        (sends({"choices": [{"message": {"content": "a"}, "finish_reason": 7}]}), "choices"),
+        (Answer(b"[" * 100_000), "JSON"),
+    ],
+    ids=["10-mb", "html", "half", "none", "no-message", "number", "text", "reason", "deep"],
+)
+def test_an_answer_that_is_none_says_what_it_was(answer, told):
+    """Each is a fault of the line that a person can tell from the others."""
+    with pytest.raises(TransportFault, match=told):
+        ask(answer)
+
+
+@pytest.mark.parametrize("count", [-1, 2**70, "many", 1e300, None, [1]])
+def test_a_count_of_tokens_that_cannot_be_is_left_out(count):
+    """The reply stays; no bill is made out from the count, and no journal has to hold it."""
+    usage = {"prompt_tokens": count, "completion_tokens": 5, "prompt_tokens_details": [1]}
+    reply, _ = ask(sends({"choices": [{"message": {"content": "응"}}], "usage": usage}))
+    assert (reply.content, reply.prompt_tokens, reply.completion_tokens) == ("응", 0, 5)
+
+
+def test_no_content_is_an_empty_reply():
+    """A teacher that declined to speak has answered; a check refuses it."""
+    reply, _ = ask(says(None))
+    assert (reply.content, reply.finish_reason) == ("", "stop")
+
+
+def test_usage_that_nobody_tells_is_none():
+    """Some endpoints count nothing."""
+    reply, _ = ask(sends({"choices": [{"message": {"content": "응"}}], "usage": None}))
+    assert (reply.prompt_tokens, reply.completion_tokens) == (0, 0)
+
+
+def test_half_an_emoji_becomes_a_letter_that_files_can_hold():
+    """A reply that was cut inside a letter is a reply."""
+    reply, _ = ask(says("좋아 \ud83d"))
+    assert reply.content == "좋아 \ufffd"
+
+
+@pytest.mark.parametrize("years", [-30, 0, 30])
+def test_a_date_to_wait_for_is_read_by_the_servers_own_clock(years):
+    """A server whose clock is years off pauses only for its own difference."""
+    now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=365 * years)
+    dates = [format_datetime(at, usegmt=True) for at in (now, now + timedelta(seconds=20))]
+    with pytest.raises(TransportFault) as caught:
+        ask(sends({}, 429, **{"Date": dates[0], "Retry-After": dates[1]}))
+    assert caught.value.retry_after_s == 20
+
+
+@pytest.mark.parametrize(
+    ("told", "wait_s"), [("-5", 0), ("soon", None), ("nan", None), ("Wed, 99 Foo", None)]
+)
+def test_a_time_to_wait_that_is_none_is_left_out(told, wait_s):
+    """Nobody waits for a time that cannot be read, or for one that is over."""
+    with pytest.raises(TransportFault) as caught:
+        ask(sends({}, 429, **{"Retry-After": told}))
+    assert caught.value.retry_after_s == wait_s
+
+
+def test_an_empty_purse_at_the_endpoint_is_an_error_of_the_user():
+    """A 429 that no waiting will mend says so."""
+    error = {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}
+    with pytest.raises(TeacherError, match="잔액"):
+        ask(sends(error, 429))
+
+
+def test_headers_and_query_of_the_recipe_go_over_the_line(monkeypatch):
+    """Azure's key and version reach the endpoint; the key came from the environment."""
+    monkeypatch.setenv("EXAGIRL_TEST_AZURE", "azure-secret")
+    headers = {"api-key": "${EXAGIRL_TEST_AZURE}"}
+    _, (asked,) = ask(says("응"), headers=headers, query={"api-version": "2024-10-21"})
+    assert asked.headers["api-key"] == "azure-secret"
+    assert asked.query == "api-version=2024-10-21"
+
+
+@pytest.mark.parametrize("before", [0, 150, 190, 199, 5000])
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
+def test_no_message_holds_a_secret_that_an_endpoint_repeats(monkeypatch, status, before):
+    """Neither the key nor a header's value, nor the half of one that a cut would leave."""
+    key, value = "sk-exagirl-0123456789abcdef", "azure-secret-9876543210"
+    monkeypatch.setenv(KEY_ENV, key)
+    monkeypatch.setenv("EXAGIRL_TEST_AZURE", value)
+    echo = f"{'x' * before}{key}{value} {'y' * 500}"
+    with pytest.raises((TeacherError, TransportFault)) as caught:
+        ask(refuses(status, echo), headers={"api-key": "${EXAGIRL_TEST_AZURE}"})
+    told = str(caught.value)
+    assert key[:6] not in told
+    assert value[:6] not in told
+
+
+def test_no_reply_holds_a_secret_that_an_endpoint_repeats(monkeypatch):
+    """What is written into the journal is the reply without it."""
+    monkeypatch.setenv(KEY_ENV, "sk-exagirl-0123456789abcdef")
+    reply, _ = ask(says("너의 키는 sk-exagirl-0123456789abcdef 맞지?"))
+    assert reply.content == "너의 키는 *** 맞지?"
+
+
+@pytest.mark.parametrize("host", ["..a", "a:b", "\u200b", "a" * 70])
+def test_an_address_that_is_none_is_told(host):
+    """The message names the address, before anything is sent."""
+    with pytest.raises(TeacherError, match=r"teacher\.base_url"):
+        OpenAICompatibleModel(teacher_at(f"http://{host}/v1"))
+
+
+@pytest.mark.parametrize("host", ["[::1]:9", "127.0.0.1:9", "한글.example", "a_b"])
+def test_an_address_may_be_any_host(host):
+    """Numbers of both kinds, Hangul, and names in a container's network."""
+    assert OpenAICompatibleModel(teacher_at(f"http://{host}/v1")).client.base_url.host

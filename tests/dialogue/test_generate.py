@@ -16,7 +16,13 @@ from exagirl.dialogue.order import Order
 from exagirl.dialogue.outputs import as_line, read_dialogues
 from exagirl.dialogue.plan import plan_slots
 from exagirl.dialogue.records import Dialogue, Turn
-from exagirl.errors import ArtifactError, ExagirlError, ShortfallError, TeacherError
+from exagirl.errors import (
+    ArtifactError,
+    ExagirlError,
+    RecipeError,
+    ShortfallError,
+    TeacherError,
+)
 from exagirl.persona.character import load_character
 from exagirl.progress import Nobody
 from support.chat_server import ChatServer, in_turn, refuses, says
@@ -274,3 +280,74 @@ def test_a_file_in_place_of_the_folder_is_told(tmp_path):
         with pytest.raises(ArtifactError, match="dialogues"):
             generate(tmp_path / "dialogues", teacher_at(server.url), order())
         assert server.asked == []
+
+
+class Listener(Nobody):
+    """A watcher that remembers what was said."""
+
+    def __init__(self):
+        self.heard = []
+
+    def say(self, line):
+        """Remember a line."""
+        self.heard.append(line)
+
+
+def test_dialogues_of_another_order_are_announced_and_left_alone(tmp_path):
+    """A changed teacher asks anew, and says so; back at the old one nobody is asked."""
+    with ChatServer(in_turn(says(GOOD))) as server:
+        orders = [
+            Order(load_character("exa"), teacher_at(server.url, model=model), order(), 7)
+            for model in ("old", "new", "old")
+        ]
+        listeners, asked = [], []
+        for one in orders:
+            listeners.append(Listener())
+            generate_dialogues(one, folder=tmp_path, watcher=listeners[-1])
+            asked.append(len(server.asked))
+    assert asked == [3, 6, 6]
+    assert listeners[0].heard == []
+    for listener in listeners[1:]:
+        (line,) = listener.heard
+        assert "다른 주문의 대화 3편" in line
+
+
+def test_a_spent_budget_falls_short_and_says_how_to_go_on(tmp_path):
+    """The message names what was spent and the key of the recipe; a raised budget goes on."""
+    with ChatServer(in_turn(says(GOOD))) as server:
+        teacher = teacher_at(server.url)
+        with pytest.raises(ShortfallError, match=r"예산.*답 2개.*max_attempts") as caught:
+            generate(tmp_path, teacher, order(max_attempts=2))
+        assert len(ids(tmp_path)) == 2
+        generate(tmp_path, teacher, order(max_attempts=3))
+        assert len(server.asked) == 3
+    assert caught.value.exit_code == 1
+
+
+def test_a_budget_in_dollars_needs_a_price(tmp_path):
+    """Before anything is asked; the message shows how to write one down."""
+    with ChatServer(in_turn(says(GOOD))) as server:
+        with pytest.raises(RecipeError, match=r"max_dollars.*'tiny'.*price: \{input"):
+            generate(tmp_path, teacher_at(server.url), order(max_dollars=1.0))
+        assert server.asked == []
+
+
+@pytest.mark.parametrize("answer", [says(f"{GOOD} {KEY}"), refuses(400, f"{'x' * 190}{KEY}")])
+@pytest.mark.parametrize("place", ["file", "header"])
+def test_a_key_from_elsewhere_stays_nowhere_either(tmp_path, monkeypatch, place, answer):
+    """Whether it came from a file or stands in a header, and whatever the server makes of it."""
+    (tmp_path / "key").write_text(KEY + "\n")
+    monkeypatch.setenv("EXAGIRL_TEST_HEADER", KEY)
+    given = {
+        "file": {"api_key_file": str(tmp_path / "key")},
+        "header": {"headers": {"api-key": "${EXAGIRL_TEST_HEADER}"}},
+    }
+    with ChatServer(in_turn(answer)) as server:
+        told = complaint(tmp_path / "dialogues", teacher_at(server.url, **given[place]))
+        sent = server.asked[0].headers
+    name = "Authorization" if place == "file" else "api-key"
+    assert sent[name].removeprefix("Bearer ") == KEY
+    files = [path for path in (tmp_path / "dialogues").rglob("*") if path.is_file()]
+    assert files
+    assert [path for path in files if KEY[:12].encode() in path.read_bytes()] == []
+    assert KEY[:12] not in told

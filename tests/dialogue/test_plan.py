@@ -108,12 +108,21 @@ def test_an_order_of_any_size_is_planned_exactly(dialogues):
     assert len(plan_slots(options("exa", dialogues), seed=7)) == dialogues
 
 
-@pytest.mark.parametrize(("plan", "count"), [("exa", 890), ("gf-persona", 600)])
+@pytest.mark.parametrize(("plan", "count"), [("exa", 890), ("gf-persona", 1120)])
 def test_no_two_slots_ask_the_teacher_the_same(plan, count):
     """Every slot's prompt differs from every other's."""
-    slots = plan_slots(options(plan), seed=7)
+    slots = plan_slots(options(plan, count), seed=7)
     assert len(slots) == count
     assert len(set(prompts(slots))) == count
+
+
+@pytest.mark.parametrize(("plan", "count"), [("exa", 890), ("gf-persona", 1120)])
+def test_no_two_conversations_are_simulated_from_the_same_prompts(plan, count):
+    """Both sides of a simulation know a scene that no other slot has."""
+    slots = plan_slots(options(plan, count), seed=7)
+    prompt = TeacherPrompt(load_character("exa"), 2)
+    assert len({prompt.user_messages(slot, []) for slot in slots}) == count
+    assert len({prompt.character_messages(slot, ["응"]) for slot in slots}) == count
 
 
 @pytest.mark.parametrize("plan", ["exa", "gf-persona"])
@@ -160,6 +169,55 @@ def test_a_couple_slot_has_a_persona_and_a_situation():
     assert len(pairs) == len(slots)
     assert {persona for persona, _ in pairs} <= set(couple_personas())
     assert {topic for _, topic in pairs} <= set(situations())
+
+
+def test_there_are_enough_couples_and_situations():
+    """At least forty personas and twenty-five situations."""
+    assert len(couple_personas()) >= 40
+    assert len(situations()) >= 25
+
+
+@pytest.mark.parametrize("count", [600, 1120, 3000])
+def test_personas_and_situations_are_evenly_spread(count):
+    """Of the personas, as of the situations, none has more than two dialogues over another."""
+    slots = plan_slots(options("gf-persona", count), seed=7)
+    for names, field in ((couple_personas(), "persona"), (situations(), "topic")):
+        counts = Counter(getattr(slot, field) for slot in slots)
+        assert set(counts) == set(names)
+        assert max(counts.values()) - min(counts.values()) <= 2
+
+
+def test_every_pair_of_a_couple_and_a_situation_comes_before_one_comes_twice():
+    """1,120 dialogues are all the pairs; of 2,240 each pair has two."""
+    pairs = len(couple_personas()) * len(situations())
+    for times in (1, 2):
+        slots = plan_slots(options("gf-persona", times * pairs), seed=7)
+        counts = Counter((slot.persona, slot.topic) for slot in slots)
+        assert set(counts.values()) == {times}
+        assert len(counts) == pairs
+
+
+def test_a_pair_that_comes_again_is_in_another_scene():
+    """No dialogue of a large plan is told to play in the same scene with the same two."""
+    slots = plan_slots(options("gf-persona", 5000), seed=7)
+    assert len({(slot.persona, slot.topic, slot.seed_line) for slot in slots}) == 5000
+
+
+@pytest.mark.parametrize("plan", ["exa", "gf-persona"])
+def test_a_share_of_long_dialogues_is_drawn_from_their_own_range(plan):
+    """Short ones keep theirs; the share is met to a few in a hundred."""
+    more = {"turns": [2, 3], "long_turns": [8, 9], "long_share": 0.25}
+    slots = plan_slots(options(plan, 800, **more), seed=7)
+    counts = Counter(slot.turns for slot in slots)
+    assert set(counts) == {2, 3, 8, 9}
+    assert 0.2 < (counts[8] + counts[9]) / 800 < 0.3
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.0, {2}), (1.0, {8})])
+def test_a_share_of_none_or_all_is_exact(share, found):
+    """Without a share nothing is long, with the whole nothing is short."""
+    more = {"turns": [2, 2], "long_turns": [8, 8], "long_share": share}
+    assert {slot.turns for slot in plan_slots(options("exa", 50, **more), seed=7)} == found
 
 
 def test_the_plan_corpus_is_the_corpus():

@@ -130,6 +130,13 @@ def test_a_code_fence_inside_a_turn_is_text():
     assert contents("human1: 코드?\ngpt1: 자\n```\nx = 1\n```")[1] == "자\n```\nx = 1\n```"
 
 
+def test_everything_at_once_is_read():
+    """A preamble, a fence, headings, bold, wide colons, CRLF and text on the next line."""
+    lines = ["네, 써 볼게요!", "", "```markdown", "### **Human1**：", "안녕", "- **GPT1:**", "응"]
+    more = ["1. human 2 : 뭐 해?", "> __gpt2__:", "", "책 읽어", "```", "어떤가요?"]
+    assert contents("\r\n".join([*lines, *more])) == ["안녕", "응", "뭐 해?", "책 읽어"]
+
+
 @pytest.mark.parametrize("newline", ["\r\n", "\r"])
 def test_line_ends_of_windows_and_old_macs_are_read(newline):
     """CRLF and CR end a line, and do not stay in the text."""
@@ -154,6 +161,9 @@ def test_a_label_right_after_a_label_is_text():
         ("no-dialogue", ""),
         ("no-dialogue", "미안하지만 그런 대화는 쓸 수 없어요."),
         ("two-dialogues", "human1: 가\ngpt1: 나\n\nhuman1: 다\ngpt1: 라"),
+        ("two-dialogues", "**human1:** 가\n**gpt1:** 나\n---\n## Human1: 다\n## GPT1: 라"),
+        ("wrong-order", "human1: 가\ngpt1: 나\ngpt2: 다\nhuman2: 라"),
+        ("wrong-order", "human1: 가\ngpt1: 나\ngpt1: 다"),
         ("wrong-order", "gpt1: 안녕\nhuman1: 응"),
         ("wrong-order", "human1: 가\ngpt1: 나\nhuman3: 다\ngpt3: 라"),
         ("wrong-order", "human1: 가\nhuman2: 나\ngpt1: 다"),

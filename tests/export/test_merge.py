@@ -50,6 +50,75 @@ def test_the_merged_model_speaks_as_base_plus_adapter(made, tmp_path):
         assert not torch.allclose(merged(ids).logits, load_base(base, "float32")[0](ids).logits)
 
 
+KINDS = {
+    "rslora": {"rslora": True},
+    "dora": {"dora": True},
+    "rslora and dora": {"rslora": True, "dora": True},
+    "pissa": {"init": "pissa"},
+    "olora and dora": {"init": "olora", "dora": True},
+    "mica": {"init": "mica"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_adapter_merges_right(tmp_path, kind):
+    """The merged model gives the logits of base plus adapter, whatever scales the adapter."""
+    base = save_exaone(tmp_path / "base")
+    model, _ = load_base(base, "float32")
+    options = LoraOptions(rank=4, alpha=8, targets="attention+mlp", **KINDS[kind])
+    adapted = add_adapter(model, options, seed=0).eval()
+    dice = torch.Generator().manual_seed(0)
+    for _, weight in adapted.named_parameters():
+        if weight.requires_grad:
+            weight.data += torch.randn(weight.shape, generator=dice) * 0.05
+    adapted.save_pretrained(tmp_path / "adapter")
+    out = merge_adapter(base, tmp_path / "adapter", tmp_path / "model")
+    merged = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32).eval()
+    ids = torch.randint(10, 600, (2, 100), generator=dice)
+    with torch.no_grad():
+        torch.testing.assert_close(merged(ids).logits, adapted(ids).logits, rtol=0, atol=5e-6)
+        plain = load_base(base, "float32")[0](ids).logits
+        assert (merged(ids).logits - plain).abs().max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        ({"rank_pattern": {"q_proj": 2}}, "rank_pattern"),
+        ({"init_lora_weights": "pissa"}, "pissa로 시작한 어댑터"),
+        ({"layer_replication": [[0, 2], [1, 2]]}, "layer_replication"),
+        ({"use_dora": True}, "lora_magnitude_vector"),
+    ],
+)
+def test_an_adapter_that_would_merge_wrong_is_refused(made, tmp_path, changes, hint):
+    """Settings under which W + s · B A is not the whole truth are named."""
+    base, adapter, _ = made
+    path = adapter / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(ModelError, match=hint):
+        merge_adapter(base, adapter, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_tensors_beside_the_lora_are_refused(made, tmp_path):
+    """An embedding that was trained along would be lost silently; it is named."""
+    base, adapter, _ = made
+    weights = load_file(adapter / "adapter_model.safetensors")
+    weights["base_model.model.model.embed_tokens.weight"] = torch.zeros(640, 64)
+    save_file(weights, adapter / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match=r"LoRA가 아닌 텐서 1개.*embed_tokens"):
+        merge_adapter(base, adapter, tmp_path / "model")
+
+
+def test_a_second_copy_of_the_weights_is_not_merged_in(made, tmp_path):
+    """Only the files of the checkpoint count, not another layout that lies beside them."""
+    base, adapter, _ = made
+    save_file({"layers.0.wq": torch.zeros(2, 2)}, base / "consolidated.safetensors")
+    out = merge_adapter(base, adapter, tmp_path / "model")
+    assert not (out / "consolidated.safetensors").exists()
+    AutoModelForCausalLM.from_pretrained(out)
+
+
 def test_tensors_that_the_adapter_leaves_alone_are_identical(made, tmp_path):
     """Norms and embeddings are copied, not computed."""
     base, adapter, _ = made

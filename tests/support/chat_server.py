@@ -21,6 +21,8 @@ class Asked:
     """1 for the first request that the server received."""
     body: dict[str, Any]
     headers: Message
+    query: str = ""
+    """What stands behind the question mark of the address."""
 
     @property
     def system(self) -> str:
@@ -77,6 +79,11 @@ def drops() -> Answer:
 def page() -> Answer:
     """What a login page or a proxy answers: HTML with status 200."""
     return Answer(b"<!doctype html><html><body>hello</body></html>", kind="text/html")
+
+
+def huge(size: int) -> Answer:
+    """A well-formed chat completion with so many letters in it."""
+    return says("a" * size)
 
 
 def cut_json() -> Answer:
@@ -138,20 +145,24 @@ class ChatServer:
         self._server.server_close()
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+        path, _, query = handler.path.partition("?")
         body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
         with self._lock:
-            asked = Asked(len(self.asked) + 1, body, handler.headers)
+            asked = Asked(len(self.asked) + 1, body, handler.headers, query)
             self.asked.append(asked)
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
         try:
-            answer = self._script(asked) if handler.path == PATH else refuses(404, "no such path")
+            answer = self._script(asked) if path == PATH else refuses(404, "no such path")
         finally:
             with self._lock:
                 self._at_once -= 1
         if answer.is_dropped:
             return
-        handler.send_response(answer.status)
+        # A test that gives a Date speaks for a server whose clock is its own.
+        (handler.send_response_only if "Date" in answer.headers else handler.send_response)(
+            answer.status
+        )
         for name, value in answer.headers.items():
             handler.send_header(name, value)
         handler.send_header("Content-Type", answer.kind)

@@ -63,6 +63,8 @@ async def engine_at(
     options: GenerationOptions | None = None,
     teacher: dict[str, object] | None = None,
     order_name: str = "teacher",
+    backoff_s: tuple[float, float] = (0.01, 0.05),
+    reader: type[InlineReader] = InlineReader,
 ):
     """An engine of real parts whose teacher is a server; its journal stays in the folder."""
     asked = options or order()
@@ -82,9 +84,8 @@ async def engine_at(
         script = Script(prompt, is_json=how.output == "json")
         mode = Simulation(prompt) if asked.mode == "simulation" else script
         desk = Desk(journal, owners, order_name)
-        reader = InlineReader(mode)
         voices = Voices(main, user, judge)
-        yield Engine(voices, mode, reader, prompt, desk, asked, backoff_s=(0.01, 0.05))
+        yield Engine(voices, mode, reader(mode), prompt, desk, asked, backoff_s)
 
 
 def fill(url: str, folder: Path, wanted: list[Slot], **more) -> Filled:
@@ -102,3 +103,31 @@ def accepted(folder: Path, wanted: list[Slot], order_name: str = "teacher") -> l
     with open_journal(folder / "journal.sqlite", order_name) as journal:
         found = [journal.accepted(s.key, fingerprint([order_name, s])) for s in wanted]
     return [dialogue for dialogue in found if dialogue is not None]
+
+
+RECIPE = """
+name: tiny
+character: exa
+seed: 7
+teacher: {{kind: openai, model: tiny, base_url: "{url}", api_key_env: {key_env}}}
+generation:
+  workers: {workers}
+  turns: [1, 2]
+  few_shots: 0
+  near_dialogue: null
+  near_opening: null
+  subsets:
+    exa-data: {{plan: exa, dialogues: {dialogues}}}
+training:
+  base: nothing-that-is-loaded
+  stages: [{{name: character, data: exa-data}}]
+"""
+
+
+def write_recipe_of(url: str, folder: Path, *, dialogues: int = 10, workers: int = 2) -> Path:
+    """A recipe whose teacher is a loopback server, for the command line."""
+    path = folder / "recipe.yaml"
+    path.write_text(
+        RECIPE.format(url=url, key_env=KEY_ENV, dialogues=dialogues, workers=workers), "utf-8"
+    )
+    return path

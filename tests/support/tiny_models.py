@@ -6,7 +6,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 SPECIALS = ["[PAD]", "[BOS]", "[UNK]", "[|system|]", "[|user|]", "[|assistant|]", "[|endofturn|]"]
 TEXT = [
@@ -39,17 +45,17 @@ def save_tokenizer(folder: Path) -> None:
     ).save_pretrained(folder)
 
 
-def tiny_llama(*, tied: bool, seed: int = 0) -> LlamaForCausalLM:
-    """A random Llama with EXAONE's kind of RoPE scaling."""
+def tiny_llama(*, tied: bool, seed: int = 0, width: int = 1) -> LlamaForCausalLM:
+    """A random Llama with EXAONE's kind of RoPE scaling; ``width`` multiplies its layers' sizes."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=640,
-        hidden_size=64,
-        intermediate_size=96,
+        hidden_size=64 * width,
+        intermediate_size=96 * width,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        head_dim=16,
+        head_dim=16 * width,
         max_position_embeddings=4096,
         rms_norm_eps=1e-5,
         tie_word_embeddings=tied,
@@ -89,12 +95,14 @@ def exaone_name(name: str) -> str:
     return name
 
 
-def save_exaone(folder: Path, *, tied: bool = True, shards: int = 1, seed: int = 0) -> Path:
+def save_exaone(
+    folder: Path, *, tied: bool = True, shards: int = 1, seed: int = 0, width: int = 1
+) -> Path:
     """A checkpoint in EXAONE 3.5's layout, whose weights are those of ``tiny_llama``."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {
         exaone_name(name): tensor.contiguous()
-        for name, tensor in tiny_llama(tied=tied, seed=seed).state_dict().items()
+        for name, tensor in tiny_llama(tied=tied, seed=seed, width=width).state_dict().items()
         if not (tied and name == "lm_head.weight")
     }
     names = sorted(state)
@@ -114,12 +122,12 @@ def save_exaone(folder: Path, *, tied: bool = True, shards: int = 1, seed: int =
         "auto_map": {"AutoModelForCausalLM": "modeling_exaone.ExaoneForCausalLM"},
         "activation_function": "silu",
         "vocab_size": 640,
-        "hidden_size": 64,
-        "intermediate_size": 96,
+        "hidden_size": 64 * width,
+        "intermediate_size": 96 * width,
         "num_layers": 2,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
-        "head_dim": 16,
+        "head_dim": 16 * width,
         "max_position_embeddings": 4096,
         "layer_norm_epsilon": 1e-5,
         "tie_word_embeddings": tied,
@@ -140,3 +148,44 @@ def save_exaone(folder: Path, *, tied: bool = True, shards: int = 1, seed: int =
     (folder / "LICENSE").write_text("licence of the base\n")
     save_tokenizer(folder)
     return folder
+
+
+SMALL = {
+    "vocab_size": 640,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 512,
+    "bos_token_id": 1,
+    "eos_token_id": 6,
+    "pad_token_id": 0,
+    "tie_word_embeddings": False,
+}
+ARCHITECTURES = {
+    "llama": {},
+    "qwen3": {},
+    "gemma3_text": {"sliding_window": 32, "layer_types": ["sliding_attention", "full_attention"]},
+    "exaone4": {"sliding_window": 32, "layer_types": ["sliding_attention", "full_attention"]},
+    "hyperclovax": {"logits_scaling": 0.5, "embedding_multiplier": 2.0},
+    "phi3": {},
+    "gpt_neox": {"rotary_pct": 0.25},
+}
+"""Model type to what its tiny configuration needs beside ``SMALL``."""
+
+
+def tiny_of(kind: str, seed: int = 0):
+    """A random model of one architecture."""
+    torch.manual_seed(seed)
+    config = AutoConfig.for_model(kind, **{**SMALL, **ARCHITECTURES[kind]})
+    return AutoModelForCausalLM.from_config(config).eval()
+
+
+def save_tiny(kind: str, folder: Path):
+    """A checkpoint of one architecture with a tokenizer; gives back the model that it holds."""
+    model = tiny_of(kind)
+    model.save_pretrained(folder)
+    save_tokenizer(folder)
+    return model

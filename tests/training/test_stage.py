@@ -69,7 +69,8 @@ def test_the_gradient_at_the_hidden_states_is_that_of_cross_entropy(batch):
         (3 * loss).backward()
         gradients.append([p.grad for p in model.parameters() if p.requires_grad])
     for ours, plain in zip(*gradients, strict=True):
-        torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-4)
+        # Sums over hundreds of float32 terms: judged against the whole matrix, not entry by entry.
+        assert (ours - plain).norm() <= 1e-4 * plain.norm()
 
 
 def test_a_model_with_softcapped_logits_takes_the_plain_way(batch):

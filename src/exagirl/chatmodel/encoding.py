@@ -58,12 +58,21 @@ def encode_conversation(
             if all(label == HIDDEN for label in labels):
                 raise ModelError("이 대화에는 캐릭터의 답이 없어 배울 것이 없습니다.")
             return Encoded(token_ids=tuple(ids), labels=labels, turns_cut=cut)
-        turns = turns[2:]
-        cut += 2
+        lost = _first_exchange(turns)
+        turns = turns[lost:]
+        cut += lost
     raise ModelError(
         f"대화의 마지막 한 차례도 training.max_length({max_length}토큰)에 들어가지 않습니다. "
         "max_length를 늘리거나 dataset.system_prompt를 brief로 줄이세요."
     )
+
+
+def _first_exchange(turns: Conversation) -> int:
+    """How many turns stand before the user speaks anew."""
+    for position in range(1, len(turns)):
+        if turns[position]["role"] == "user" and turns[position - 1]["role"] != "user":
+            return position
+    return len(turns)
 
 
 def encode_prompt(tokenizer: Tokenizer, messages: Conversation) -> list[int]:

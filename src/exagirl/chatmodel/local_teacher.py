@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 from exagirl.chatmodel.local import Completion, LocalModel, Sampling
 from exagirl.chatmodel.protocol import ChatReply, ChatRequest
-from exagirl.errors import ExagirlError, TeacherError
+from exagirl.errors import TeacherError
 
 
 class _Waiting(NamedTuple):
@@ -39,8 +39,9 @@ class LocalTeacher:
         trace: TracebackType | None,
     ) -> None:
         self._stop.set()
+        self._arrived.set()
         if self._server is not None:
-            self._server.cancel()
+            await self._server  # a batch at work ends after its next token
 
     async def reply(self, request: ChatRequest) -> ChatReply:
         """Wait for the batch that this request goes into.
@@ -57,23 +58,37 @@ class LocalTeacher:
         while True:
             await self._arrived.wait()
             await asyncio.sleep(0)  # let every worker that is ready join the batch
-            batch = self._next_batch()
-            try:
-                completions = await asyncio.to_thread(self._answer, [one.request for one in batch])
-            except (ExagirlError, RuntimeError, ValueError) as error:
-                self._refuse(batch, error)
-                continue
-            for one, completion in zip(batch, completions, strict=True):
-                if not one.answer.done():
-                    one.answer.set_result(_as_reply(completion))
+            batch = [] if self._stop.is_set() else self._next_batch()
+            if batch:
+                await self._serve_batch(batch)
+            if self._stop.is_set():
+                for one in (*batch, *self._waiting):
+                    one.answer.cancel()
+                return
+
+    async def _serve_batch(self, batch: list[_Waiting]) -> None:
+        try:
+            completions = await asyncio.to_thread(self._answer, [one.request for one in batch])
+        except Exception as error:  # noqa: BLE001 (whatever it is, nobody may wait for ever)
+            self._refuse(batch, error)
+            return
+        if self._stop.is_set():  # what was stopped in the middle is no reply
+            return
+        for one, completion in zip(batch, completions, strict=True):
+            if not one.answer.done():
+                one.answer.set_result(_as_reply(completion))
 
     def _next_batch(self) -> list[_Waiting]:
         """Take requests that are drawn alike, the longest-waiting first."""
-        first = self._waiting[0].request
-        like = [one for one in self._waiting if _sampling(one.request) == _sampling(first)]
-        batch = like[: self._batch_size]
-        self._waiting = [one for one in self._waiting if one not in batch]
-        if not self._waiting:
+        waiting = [one for one in self._waiting if not one.answer.done()]
+        batch: list[_Waiting] = []
+        rest: list[_Waiting] = []
+        for one in waiting:
+            is_like = _sampling(one.request) == _sampling(waiting[0].request)
+            has_room = len(batch) < self._batch_size
+            (batch if is_like and has_room else rest).append(one)
+        self._waiting = rest
+        if not rest:
             self._arrived.clear()
         return batch
 
@@ -87,8 +102,9 @@ class LocalTeacher:
 
     @staticmethod
     def _refuse(batch: list[_Waiting], error: Exception) -> None:
+        why = str(error) or type(error).__name__
         told = TeacherError(
-            f"로컬 교사가 답하지 못했습니다({error}). 메모리가 모자라면 teacher.batch_size나 "
+            f"로컬 교사가 답하지 못했습니다({why}). 메모리가 모자라면 teacher.batch_size나 "
             "teacher.max_tokens를 줄이세요."
         )
         for one in batch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import json
+import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from types import TracebackType
@@ -16,12 +17,14 @@ from pydantic import ValidationError
 
 from exagirl.chatmodel.options import TeacherOptions
 from exagirl.chatmodel.protocol import ChatReply, ChatRequest, TransportFault
-from exagirl.chatmodel.secrets import fill_headers, find_key, hide
+from exagirl.chatmodel.secrets import fill_variables, find_key, hide
 from exagirl.errors import TeacherError
 
 MAX_REPLY_BYTES = 4_000_000
 """No dialogue is longer; an endpoint that sends more is cut off."""
 REFUSED_WORDS_CHARS = 200
+MOST_TOKENS = 10**9
+"""More than any model reads or writes at once."""
 
 
 class OpenAICompatibleModel:
@@ -33,9 +36,11 @@ class OpenAICompatibleModel:
     def __init__(self, options: TeacherOptions) -> None:
         if not options.model:
             raise TeacherError("teacher.model이 비어 있습니다. 예: model: gpt-4o")
+        _check_address(options.base_url)
         key = find_key(options)
-        headers, secrets = fill_headers(options.headers)
-        self._secrets = [secret for secret in (key, *secrets) if secret]
+        headers, secrets = fill_variables(options.headers, "headers")
+        query, more = fill_variables(options.query, "query")
+        self._secrets = [secret for secret in (key, *secrets, *more) if secret]
         self._options = options
         self._client = openai.AsyncOpenAI(
             api_key=key or "none",
@@ -43,10 +48,15 @@ class OpenAICompatibleModel:
             max_retries=0,
             timeout=options.timeout_s,
             default_headers=headers,
-            default_query=options.query,
+            default_query=query,
             # aiohttp takes half the time a request that httpcore does (benchmarks/generation.py).
             http_client=openai.DefaultAioHttpClient(event_hooks={"response": [_bound]}),
         )
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must not stand in any message: the key, and what headers and address carry."""
+        return self._secrets
 
     @property
     def client(self) -> openai.AsyncOpenAI:
@@ -124,8 +134,9 @@ class OpenAICompatibleModel:
             return TransportFault(type(error).__name__)
         where = self._options.base_url or "OpenAI"
         status = error.status_code
-        reason = hide(_words(error), self._secrets)
-        if status == 429 and "insufficient_quota" in _words(error, whole=True):
+        # Hidden before it is cut: a cut may go through the middle of a secret.
+        reason = hide(_words(error), self._secrets)[:REFUSED_WORDS_CHARS]
+        if status == 429 and "insufficient_quota" in str(error.body):
             return TeacherError(f"{where}: 계정의 한도나 잔액이 다했습니다(HTTP 429). {reason}")
         if status in (408, 409, 425, 429) or status >= 500:
             return TransportFault(f"HTTP {status}", _retry_after(error))
@@ -140,6 +151,20 @@ class OpenAICompatibleModel:
                 "teacher.model과 teacher.base_url(보통 …/v1로 끝남)을 확인하세요."
             )
         return TeacherError(f"{where}: 요청이 거절되었습니다(HTTP {status}). {reason}")
+
+
+def _check_address(address: str | None) -> None:
+    """Make sure that an address can be asked at all.
+
+    Raises:
+        TeacherError: Its host or port is none.
+    """
+    try:
+        httpx2.URL(address or "").host.encode("idna")
+    except (httpx2.InvalidURL, UnicodeError) as error:
+        raise TeacherError(
+            f"teacher.base_url({address})은 주소가 아닙니다. 예: http://127.0.0.1:8000/v1"
+        ) from error
 
 
 class _Bounded(httpx2.AsyncByteStream):
@@ -174,17 +199,26 @@ def read_answer(answer: Any, secrets: list[str] | None = None) -> ChatReply:
     """
     try:
         choice = answer["choices"][0]
-        usage = answer.get("usage") or {}
-        details = usage.get("prompt_tokens_details") or {}
+        usage = _object(answer.get("usage"))
+        details = _object(usage.get("prompt_tokens_details"))
         return ChatReply(
             content=hide(_whole_letters(choice["message"]["content"] or ""), secrets or ()),
             finish_reason=choice.get("finish_reason") or "stop",
-            prompt_tokens=usage.get("prompt_tokens") or 0,
-            cached_tokens=details.get("cached_tokens") or 0,
-            completion_tokens=usage.get("completion_tokens") or 0,
+            prompt_tokens=_count(usage.get("prompt_tokens")),
+            cached_tokens=_count(details.get("cached_tokens")),
+            completion_tokens=_count(usage.get("completion_tokens")),
         )
     except (AttributeError, IndexError, KeyError, TypeError, ValidationError) as error:
         raise TransportFault("답에 choices가 없음") from error
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: Any) -> int:
+    """A count of tokens; 0 for what can be none. A reply is not lost for a bad count."""
+    return int(value) if isinstance(value, int | float) and 0 <= value <= MOST_TOKENS else 0
 
 
 def _whole_letters(text: str) -> str:
@@ -200,9 +234,11 @@ def _retry_after(error: openai.APIStatusError) -> float | None:
     headers = error.response.headers
     given = headers.get("retry-after", "")
     try:
-        return max(0.0, float(given))
+        seconds = float(given)
     except ValueError:
-        pass
+        seconds = math.nan
+    if math.isfinite(seconds):
+        return max(0.0, seconds)
     try:
         until = email.utils.parsedate_to_datetime(given)
         told = headers.get("date")
@@ -212,9 +248,6 @@ def _retry_after(error: openai.APIStatusError) -> float | None:
         return None
 
 
-def _words(error: openai.APIStatusError, *, whole: bool = False) -> str:
+def _words(error: openai.APIStatusError) -> str:
     """What an endpoint said of its refusal."""
-    if whole:
-        return str(error.body)
-    text = str(error.body.get("message", error.body)) if isinstance(error.body, dict) else ""
-    return text[:REFUSED_WORDS_CHARS]
+    return str(error.body.get("message", error.body)) if isinstance(error.body, dict) else ""

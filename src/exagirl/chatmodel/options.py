@@ -9,8 +9,8 @@ from pydantic import Field, field_validator
 
 from exagirl.record import Record
 
-# The names of headers that carry a secret; their values stay outside of a recipe.
-_SECRET_HEADER = re.compile(r"authorization|cookie|key|token|secret", re.IGNORECASE)
+# Names of headers and query values that carry a secret; those stay outside of a recipe.
+_SECRET = re.compile(r"authorization|cookie|key|token|secret", re.IGNORECASE)
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -44,7 +44,8 @@ class TeacherOptions(Record):
         description="더 보낼 헤더. 비밀은 ${환경변수}로 적는다. 예: {api-key: '${AZURE_KEY}'}",
     )
     query: dict[str, str] = Field(
-        default_factory=dict, description="주소에 붙일 값. 예: {api-version: 2024-10-21}"
+        default_factory=dict,
+        description="주소에 붙일 값. 비밀은 ${환경변수}로 적는다. 예: {api-version: 2024-10-21}",
     )
     output: Literal["transcript", "json"] = Field(
         default="transcript", description="대화를 받는 꼴: human1:/gpt1: 글 또는 JSON."
@@ -65,13 +66,13 @@ class TeacherOptions(Record):
         default=None, description="토큰 값. 비우면 알려진 모델의 값을 쓴다."
     )
 
-    @field_validator("headers")
+    @field_validator("headers", "query")
     @classmethod
-    def _no_secret_stands_here(cls, headers: dict[str, str]) -> dict[str, str]:
-        for name, value in headers.items():
-            if _SECRET_HEADER.search(name) and not VARIABLE.search(value):
+    def _no_secret_stands_here(cls, values: dict[str, str]) -> dict[str, str]:
+        for name, value in values.items():
+            if _SECRET.search(name) and not VARIABLE.search(value):
                 raise ValueError(
-                    f"'{name}' 헤더의 값은 레시피에 적지 않습니다. 환경 변수에 넣고 "
+                    f"'{name}'의 값은 레시피에 적지 않습니다. 환경 변수에 넣고 "
                     f"'${{변수이름}}'으로 적어 주세요."
                 )
-        return headers
+        return values

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from exagirl.cli import card, chat, check, demo, generate, init, inspect, plan, run, stages
+from exagirl.cli import card, chat, check, demo, doctor, generate, init, inspect, plan, run, stages
 from exagirl.cli.screen import make_console
 from exagirl.errors import ExagirlError
 
@@ -32,6 +32,7 @@ app.command("evaluate")(stages.evaluate)
 app.command("chat")(chat.chat)
 app.command("demo")(demo.demo)
 app.command("check")(check.check)
+app.command("doctor")(doctor.doctor)
 app.add_typer(card.app, name="card")
 
 

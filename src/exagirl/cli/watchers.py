@@ -84,7 +84,7 @@ class BarWatcher:
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self._console.print(f"[dim]{line}[/]")
+        self._console.print(line, style="dim", markup=False, soft_wrap=True)
 
     def close(self) -> None:
         """Take the bar away, whatever happened."""

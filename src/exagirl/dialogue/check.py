@@ -9,6 +9,7 @@ from functools import lru_cache
 from exagirl.dialogue.duplicates import likeness, trigrams
 from exagirl.dialogue.records import Role, Slot, Turn
 from exagirl.korean.check import Rules, check_turn
+from exagirl.korean.spoken import PLACEHOLDER
 from exagirl.record import Record
 
 COPIED = 0.6
@@ -16,8 +17,8 @@ COPIED = 0.6
 _COPIED_CHARS = 20
 """Shorter lines (잘 자!, 다녀왔어?) may stand in any two dialogues."""
 
-_KNOWN = re.compile(r"\{\{?(?:유저|캐릭터|user|char)\}\}?")
 _BRACES = re.compile(r"\{\{?[^{}\n]{0,30}\}\}?")
+_USER = re.compile(r"\{\s*(?:유저|user)\s*\}", re.IGNORECASE)
 # Where a writer left a name open: [이름], (이름), ○○, OO야. ㅇㅇ alone means yes.
 _BLANK = re.compile(
     r"[\[(<](?:이름|유저|사용자|캐릭터|name|user)[\])>]|[○◯]{2}|(?<![A-Za-z])OO(?=[가-힣\s])"
@@ -61,9 +62,9 @@ def check_line(
 
 
 def _check_placeholders(content: str, role: Role) -> Rejection | None:
-    """A name stands open only as {유저} or {캐릭터}, and only the character calls the user."""
+    """A name stands open only where a chat fills it in, and only the character calls the user."""
     for match in _BRACES.finditer(content):
-        if not _KNOWN.fullmatch(match[0]):
+        if not PLACEHOLDER.fullmatch(match[0]):
             return Rejection(
                 code="placeholder.unknown",
                 message=f"'{match[0]}'은 쓸 수 없는 자리표시다. 사람은 {{유저}}라고만 쓴다.",
@@ -73,7 +74,7 @@ def _check_placeholders(content: str, role: Role) -> Rejection | None:
             code="placeholder.blank",
             message=f"'{blank[0]}'처럼 이름을 비워 두지 않는다. 사람은 {{유저}}라고 쓴다.",
         )
-    if role == "user" and re.search(r"\{\{?(?:유저|user)\}\}?", content):
+    if role == "user" and _USER.search(content):
         return Rejection(
             code="placeholder.user",
             message="사람의 말에 {유저}가 있다. {유저}는 캐릭터가 사람을 부를 때만 쓴다.",

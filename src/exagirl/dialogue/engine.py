@@ -269,14 +269,16 @@ class Engine:
             self._unread -= 1
 
     def _refuse(self, talk: _Talk, attempt: int, rejection: Rejection) -> None:
-        self._journal.settle(Verdict(attempt, rejection.code, rejection.message))
-        if rejection.is_whole and talk.said:
-            self._journal.drop_kept(*talk.address[:2], rejection.code, rejection.message)
-            talk.said.clear()
+        with self._journal.writing():
+            self._journal.settle(Verdict(attempt, rejection.code, rejection.message))
+            if rejection.is_whole and talk.said:
+                self._journal.drop_kept(*talk.address[:2], rejection.code, rejection.message)
+                talk.said.clear()
         talk.rejection = rejection
         talk.refused += 1
         talk.refused_in_a_row += 1
-        self._tally.refuse(talk.slot)
+        is_first = talk.refused == 1 and self._options.rejected_retries > 0
+        self._tally.refuse(talk.slot, is_pending=is_first)
         if poor := self._tally.poor_topic(self._options.min_yield):
             self._line.stop(f"yield:{poor}")
 

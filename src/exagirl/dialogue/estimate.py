@@ -8,23 +8,32 @@ from pathlib import Path
 from typing import NamedTuple
 
 from exagirl.artifact import fingerprint
-from exagirl.chatmodel.price import Price, price_of
+from exagirl.chatmodel.options import TeacherOptions
+from exagirl.chatmodel.price import price_of
 from exagirl.dialogue.generate import JOURNAL
 from exagirl.dialogue.journal import open_journal
+from exagirl.dialogue.judge import Judge
+from exagirl.dialogue.mode import Mode
+from exagirl.dialogue.options import JudgeOptions
 from exagirl.dialogue.order import Order
-from exagirl.dialogue.records import Slot
+from exagirl.dialogue.records import Dialogue, Slot, Turn
 from exagirl.dialogue.teacher_prompt import TeacherPrompt
 from exagirl.dialogue.voices import prompt_tokens
 
 EXCHANGE_TOKENS = 80
 """Of one exchange, both sides. Measured on the dialogues that ship: 72 by `estimate_tokens`, and
 the labels of a transcript."""
+JUDGED_TOKENS = 150
+"""Of one judgement: a line that is quoted, a sentence, a score a criterion. A guess."""
 RENDERED = 500
-"""Prompts that are rendered to measure their length; of longer plans, so many spread evenly."""
+"""Slots whose prompts are rendered to measure them; of longer plans, at most so many, evenly."""
 
 
 class Estimate(NamedTuple):
-    """What an order would take. Refused replies, which are asked for again, are not in it."""
+    """What an order would take, of the teacher and whoever else is asked.
+
+    Refused replies, which are asked for again, are not in it.
+    """
 
     slots: tuple[Slot, ...]
     filled: int
@@ -32,17 +41,11 @@ class Estimate(NamedTuple):
     requests: int
     prompt_tokens: int
     completion_tokens: int
-    price: Price | None
+    dollars: float | None
+    """US dollars; None where nobody knows the price of one who is asked."""
     distinct_prompts: int
     """Of the rendered prompts."""
     rendered: int
-
-    @property
-    def dollars(self) -> float | None:
-        """US dollars; None where nobody knows the price."""
-        if self.price is None:
-            return None
-        return self.prompt_tokens * self.price.input + self.completion_tokens * self.price.output
 
     def topics(self) -> Counter[tuple[str, str]]:
         """Slots a subset and topic, in the order of the plan."""
@@ -53,36 +56,96 @@ class Estimate(NamedTuple):
         return Counter(slot.turns for slot in self.slots)
 
 
+class _Work(NamedTuple):
+    """What one voice would be asked."""
+
+    options: TeacherOptions
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+
+    @property
+    def dollars(self) -> float | None:
+        price = price_of(self.options)
+        if price is None:
+            return None
+        return self.prompt_tokens * price.input + self.completion_tokens * price.output
+
+
 def estimate(order: Order, folder: Path) -> Estimate:
     """Plan an order and weigh what is left of it.
 
     Args:
         order: What would be asked.
         folder: Where a journal may stand; nothing is written there.
+
+    Raises:
+        RecipeError: The plan cannot be made, or the teacher cannot do what is asked.
     """
     slots, prompt = order.slots(), order.prompt()
+    mode = order.mode(prompt)
     left = _open_slots(order, prompt, slots, folder)
-    every = max(1, len(left) // RENDERED)
-    shown = left[::every]
-    rendered = [prompt.messages(slot) for slot in shown]
-    mean = sum(map(prompt_tokens, rendered)) / max(1, len(rendered))
-    exchanges = sum(slot.turns for slot in left)
-    if order.options.mode == "simulation":
-        requests = 2 * exchanges
-        # A reply's prompt holds what was said before: half of the dialogue on average.
-        said = sum(2 * slot.turns * slot.turns * EXCHANGE_TOKENS // 2 for slot in left)
-        tokens = round(mean * requests) + said
-    else:
-        requests, tokens = len(left), round(mean * len(left))
+    shown = left[:: -(-len(left) // RENDERED) or 1]
+    works = _talking(order, mode, left, shown)
+    if order.options.judge:
+        works.append(_judging(order.options.judge, prompt, left, shown))
+    dollars = [work.dollars for work in works]
+    known = [some for some in dollars if some is not None]
     return Estimate(
         slots=tuple(slots),
         filled=len(slots) - len(left),
-        requests=requests,
-        prompt_tokens=tokens,
-        completion_tokens=exchanges * EXCHANGE_TOKENS,
-        price=price_of(order.teacher),
-        distinct_prompts=len(set(rendered)),
-        rendered=len(rendered),
+        requests=sum(work.requests for work in works),
+        prompt_tokens=sum(work.prompt_tokens for work in works),
+        completion_tokens=sum(work.completion_tokens for work in works),
+        dollars=sum(known) if len(known) == len(dollars) else None,
+        distinct_prompts=len({mode.ask(slot, (), "").messages for slot in shown}),
+        rendered=len(shown),
+    )
+
+
+def _talking(order: Order, mode: Mode, left: Sequence[Slot], shown: Sequence[Slot]) -> list[_Work]:
+    """What those are asked who write the dialogues."""
+
+    def asked(*said: str) -> float:
+        """The mean length of a prompt, without what was said before."""
+        lengths = [prompt_tokens(mode.ask(slot, said, "").messages) for slot in shown]
+        return sum(lengths) / max(1, len(lengths))
+
+    exchanges = sum(slot.turns for slot in left)
+    spoken = exchanges * EXCHANGE_TOKENS
+    if order.options.mode == "script":
+        return [_Work(order.teacher, len(left), round(asked() * len(left)), spoken)]
+    # A prompt holds every line before it.
+    before_user = sum(slot.turns * (slot.turns - 1) for slot in left) * EXCHANGE_TOKENS // 2
+    before_character = before_user + spoken // 2
+    return [
+        _Work(options or order.teacher, exchanges, round(length * exchanges) + before, spoken // 2)
+        for options, length, before in (
+            (order.options.user_teacher, asked(), before_user),
+            (order.teacher, asked(""), before_character),
+        )
+    ]
+
+
+def _judging(
+    options: JudgeOptions, prompt: TeacherPrompt, left: Sequence[Slot], shown: Sequence[Slot]
+) -> _Work:
+    """What a judge is asked: once a dialogue."""
+    judge = Judge(options)
+    blank = (Turn(role="user", content="…"), Turn(role="assistant", content="…"))
+    lengths = [
+        prompt_tokens(
+            judge.messages(
+                prompt.speaker(slot),
+                Dialogue(id="", subset="", topic="", character="", turns=blank),
+            )
+        )
+        for slot in shown
+    ]
+    mean = sum(lengths) / max(1, len(lengths))
+    read = sum(slot.turns for slot in left) * EXCHANGE_TOKENS
+    return _Work(
+        options.teacher, len(left), round(mean * len(left)) + read, len(left) * JUDGED_TOKENS
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,6 @@ from exagirl.dialogue.records import Role, Turn
 from exagirl.dialogue.transcript import MAX_CHARS
 from exagirl.errors import TranscriptError
 
-_FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?```\s*\Z", re.DOTALL | re.IGNORECASE)
 _SIDES: tuple[tuple[str, Role], ...] = (("human", "user"), ("gpt", "assistant"))
 
 
@@ -32,7 +30,8 @@ def parse_json_reply(text: str) -> list[Turn]:
         for key, role in _SIDES:
             content = row.get(key) if isinstance(row, Mapping) else None
             if isinstance(content, str) and content.strip():
-                turns.append(Turn(role=role, content=content.strip()))
+                lines = content.replace("\r\n", "\n").replace("\r", "\n")
+                turns.append(Turn(role=role, content=lines.strip()))
                 continue
             if key == "gpt" and number == len(rows):
                 raise TranscriptError(
@@ -43,13 +42,11 @@ def parse_json_reply(text: str) -> list[Turn]:
 
 
 def _rows(text: str) -> list[Any]:
-    fenced = _FENCED.match(text)
-    inner = fenced[1] if fenced else text
-    start, end = inner.find("{"), inner.rfind("}")
-    if start < 0 or end < start:
+    start, end = text.find("{"), text.rfind("}")
+    if start < 0:
         raise TranscriptError("no-dialogue", "JSON 객체가 없습니다.")
     try:
-        found = json.loads(inner[start : end + 1])
+        found = json.loads(text[start : end + 1])
     except (ValueError, RecursionError) as error:
         raise TranscriptError(
             "not-json", "JSON으로 읽을 수 없습니다. 객체 하나로만 답하세요."

@@ -61,7 +61,10 @@ class Judge:
         points = [float(point) for point in given if point is not None and _is_point(point)]
         if len(points) != len(given):
             return None
-        return Appraisal(sum(points) / len(points), str((found or {}).get("reason", ""))[:300])
+        reason = str((found or {}).get("reason", ""))[:300]
+        # JSON can spell half a character (\ud83d), which no file takes.
+        told = reason.encode("utf-8", "replace").decode("utf-8")
+        return Appraisal(sum(points) / len(points), told)
 
     def verdict(self, appraisal: Appraisal) -> Rejection | None:
         """Refuse what scores below the threshold."""

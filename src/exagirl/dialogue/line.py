@@ -7,7 +7,7 @@ import random
 import time
 from typing import NamedTuple
 
-from exagirl.chatmodel.protocol import ChatReply, ChatRequest, TransportFault
+from exagirl.chatmodel.protocol import ChatReply, ChatRequest, Message, TransportFault
 from exagirl.dialogue.gate import Gate
 from exagirl.dialogue.journal import Address, Journal
 from exagirl.dialogue.options import GenerationOptions
@@ -75,12 +75,12 @@ class Line:
         """True once the run was told to stop."""
         return self._stopping.is_set()
 
-    async def pause(self, seconds: float) -> None:
-        """Wait, but not longer than the run goes on."""
+    async def pause(self, seconds: float) -> bool:
+        """Wait, but not longer than the run goes on; True where it was stopped."""
         try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            return await asyncio.wait_for(self._stopping.wait(), seconds)
         except TimeoutError:
-            return
+            return False
 
     async def ask(self, voice: Voice, request: ChatRequest, address: Address) -> Answered:
         """Send one request, through transport faults, and write the reply down.
@@ -117,21 +117,25 @@ class Line:
         except BaseException:
             await self._purse.give_back(most)
             raise
-        dollars = voice.price.of(reply) if voice.price else 0.0
+        counted = self._counted(reply, expected)
+        dollars = voice.price.of(counted) if voice.price else 0.0
         attempt = self._journal.write_reply(address, reply, time.monotonic() - started, dollars)
         await self._purse.pay(most, dollars)
         self._answers += 1
         self._lost_in_a_row = 0
-        used = reply.prompt_tokens + reply.completion_tokens
+        used = counted.prompt_tokens + counted.completion_tokens
         self._gate.settle(expected + request.max_tokens, used)
         return Answered(attempt, reply, dollars)
 
     async def _reserve(self, most: float) -> None:
-        if not self.is_stopping and not await self._purse.reserve(most):
+        if self._stopping.is_set():
+            raise Halted
+        if not await self._purse.reserve(most):
             self.stop("budget")
-        elif not self.is_stopping:
-            return
-        raise Halted
+            raise Halted
+        if self._stopping.is_set():  # stopped while it waited; others wait for what it was given
+            await self._purse.give_back(most)
+            raise Halted
 
     async def _send(self, voice: Voice, request: ChatRequest) -> ChatReply:
         self.in_flight += 1
@@ -143,9 +147,19 @@ class Line:
         finally:
             self.in_flight -= 1
 
+    @property
+    def _is_counting(self) -> bool:
+        return bool(self._options.tokens_per_minute or self._options.max_dollars)
+
     def _expected_tokens(self, request: ChatRequest) -> int:
-        is_counted = self._options.tokens_per_minute or self._options.max_dollars
-        return prompt_tokens(request.messages) if is_counted else 0
+        return prompt_tokens(request.messages) if self._is_counting else 0
+
+    def _counted(self, reply: ChatReply, expected: int) -> ChatReply:
+        """A reply with its tokens; an endpoint that tells none is held to our estimate."""
+        if not self._is_counting or reply.prompt_tokens or reply.completion_tokens:
+            return reply
+        said = prompt_tokens((Message(role="assistant", content=reply.content),))
+        return reply.model_copy(update={"prompt_tokens": expected, "completion_tokens": said})
 
     def _lost(self, fault: TransportFault) -> Exception:
         self._lost_in_a_row += 1

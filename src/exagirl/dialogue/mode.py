@@ -121,17 +121,18 @@ class Simulation:
         """Check the line; after the last one the dialogue is whole."""
         if ended := _ended_badly(reply):
             return ended.model_copy(update={"is_whole": False})
-        content = _OWN_LABEL.sub("", reply.content).strip()
+        lines = reply.content.replace("\r\n", "\n").replace("\r", "\n")
+        content = _OWN_LABEL.sub("", lines).strip()
         role: Role = "assistant" if len(said) % 2 else "user"
         rules = self._prompt.speaker(slot).check_rules()
         if fault := check_line(content, role, rules, said):
             return fault.model_copy(update={"is_whole": False})
-        lines = [*said, content]
-        if len(lines) < 2 * slot.turns:
+        spoken = [*said, content]
+        if len(spoken) < 2 * slot.turns:
             return Kept(content)
         turns = [
             Turn(role="assistant" if at % 2 else "user", content=line)
-            for at, line in enumerate(lines)
+            for at, line in enumerate(spoken)
         ]
         return _as_dialogue(self._prompt, slot, turns)
 

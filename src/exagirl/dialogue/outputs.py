@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from exagirl.artifact import fingerprint, write_lines
+from exagirl.artifact import fingerprint, make_folder, write_lines
 from exagirl.dialogue.journal import Journal
 from exagirl.dialogue.options import GenerationOptions
 from exagirl.dialogue.records import Dialogue, Slot
@@ -49,7 +49,7 @@ def write_form(folder: Path, subsets: Iterable[str], form: Form) -> list[Path]:
     for subset in subsets:
         rows = (as_line(FORMS[form](one)) for one in read_dialogues(folder, subset))
         target = folder / form / f"{subset}.jsonl"
-        target.parent.mkdir(exist_ok=True)
+        make_folder(target.parent)
         written.append(write_lines(target, rows))
     return written
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -162,5 +163,12 @@ def main() -> None:
         else:
             kind = "dialogue" if isinstance(outcome, Dialogue) else "rejection"
             told = {"kind": kind, "value": outcome.model_dump()}
-        sys.stdout.write(json.dumps({"number": row["number"], **told}) + "\n")
+        _answer({"number": row["number"], **told})
+
+
+def _answer(row: dict[str, Any]) -> None:
+    try:
+        sys.stdout.write(json.dumps(row) + "\n")
         sys.stdout.flush()
+    except BrokenPipeError:  # whoever asked is no more, and there is nobody to tell
+        os._exit(0)

@@ -22,6 +22,8 @@ class Tally:
         self._accepted: Counter[tuple[str, str]] = Counter()
         self._refused: Counter[tuple[str, str]] = Counter()
         self._new: Counter[tuple[str, str]] = Counter()
+        self._judged: Counter[tuple[str, str]] = Counter()
+        self._pending: set[str] = set()
         self._started = time.monotonic()
         self.requests = 0
         self.dollars = 0.0
@@ -33,12 +35,30 @@ class Tally:
 
     def accept(self, slot: Slot) -> None:
         """A dialogue was accepted."""
-        self._accepted[slot.subset, slot.topic] += 1
-        self._new[slot.subset, slot.topic] += 1
+        topic = slot.subset, slot.topic
+        self._accepted[topic] += 1
+        self._new[topic] += 1
+        self._count_judged(slot)
 
-    def refuse(self, slot: Slot) -> None:
-        """A reply was refused."""
-        self._refused[slot.subset, slot.topic] += 1
+    def refuse(self, slot: Slot, *, is_pending: bool = False) -> None:
+        """A reply was refused.
+
+        Args:
+            slot: What it was for.
+            is_pending: Whether it says nothing of the yield until the next reply for this slot is
+                read: the first replies of many slots come in before any of them is asked again,
+                and the second one has been told what was wrong.
+        """
+        topic = slot.subset, slot.topic
+        self._refused[topic] += 1
+        if is_pending:
+            self._pending.add(slot.key)
+        else:
+            self._count_judged(slot)
+
+    def _count_judged(self, slot: Slot) -> None:
+        self._judged[slot.subset, slot.topic] += 1 + (slot.key in self._pending)
+        self._pending.discard(slot.key)
 
     def paid(self, dollars: float) -> None:
         """A reply came."""
@@ -47,8 +67,7 @@ class Tally:
 
     def poor_topic(self, min_yield: float) -> str | None:
         """A topic of which less than so much was accepted in this run, once enough was seen."""
-        for topic, refused in self._refused.items():
-            seen = refused + self._new[topic]
+        for topic, seen in self._judged.items():
             if seen >= LEAST_SEEN and self._new[topic] < min_yield * seen:
                 return topic[1]
         return None

@@ -44,10 +44,13 @@ class TeacherPrompt:
         folder = resources.files("exagirl.dialogue")
         sources = [(folder / name).read_text("utf-8") for name in TEMPLATES]
         self._script, self._user, self._character = map(environment.from_string, sources)
-        #: Changes with everything that shapes a prompt, apart from the slot.
+        # The dialogues of other couples, of which an order may see a few as examples, are left
+        # out: one more of them in a new version is no reason to pay for everything again.
+        #: Changes with everything else that shapes a prompt, apart from the slot.
         self.identity = fingerprint(
             [
                 sources,
+                (resources.files("exagirl.persona") / "system_prompt.jinja").read_text("utf-8"),
                 (PLANS / "gf-personas.yaml").read_text("utf-8"),
                 character,
                 few_shots,
@@ -86,11 +89,9 @@ class TeacherPrompt:
         system = self._user.render(
             number=len(said) // 2 + 1, character=self.speaker(slot), slot=slot
         )
-        begin = Message(role="user", content=BEGIN)
         return (
             Message(role="system", content=system),
-            begin,
-            *_as_messages(said, ("assistant", "user"), rejected),
+            *_as_messages([BEGIN, *said], rejected),
         )
 
     def character_messages(
@@ -100,7 +101,7 @@ class TeacherPrompt:
         system = self._character.render(**self._facts(slot))
         return (
             Message(role="system", content=system),
-            *_as_messages(said, ("user", "assistant"), rejected),
+            *_as_messages(said, rejected),
         )
 
     def _facts(self, slot: Slot) -> dict[str, object]:
@@ -114,18 +115,13 @@ class TeacherPrompt:
         }
 
 
-def _as_messages(said: Sequence[str], roles: tuple[str, str], rejected: str) -> tuple[Message, ...]:
-    """Lines as messages; a fault is told at the end of the last one that came from outside."""
-    lines = [
-        {"role": roles[position % 2], "content": content} for position, content in enumerate(said)
-    ]
-    if rejected:
-        told = f"{TURN_FAULT} {rejected})"
-        if lines and lines[-1]["role"] == "user":
-            lines[-1]["content"] += f"\n{told}"
-        else:
-            lines.append({"role": "user", "content": told})
-    return tuple(Message.model_validate(line) for line in lines)
+def _as_messages(said: Sequence[str], rejected: str) -> tuple[Message, ...]:
+    """Lines as messages; a fault is told at the end of the last one, which came from outside."""
+    told = [*said[:-1], f"{said[-1]}\n{TURN_FAULT} {rejected})"] if rejected else said
+    return tuple(
+        Message(role="assistant" if position % 2 else "user", content=content)
+        for position, content in enumerate(told)
+    )
 
 
 def _level(character: Character) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,34 @@ from exagirl.export.safetensors_stream import DTYPES, read_header, write_tensors
 from exagirl.progress import Nobody, Watcher
 from exagirl.record import Record
 from exagirl.training.base_model import (
+    base_config,
     fetch_base,
     give_template,
     load_tokenizer,
     read_config,
     stop_token_ids,
 )
-from exagirl.training.exaone import MODEL_TYPE, llama_config, llama_name
+from exagirl.training.checkpoint_files import weight_files
+from exagirl.training.exaone import MODEL_TYPE, llama_name
 
 LICENCE_PATTERNS = ("LICENSE*", "NOTICE*", "*TERMS*")
 PREFIX = "base_model.model."
+DOWN, UP, MAGNITUDE = ".lora_A.weight", ".lora_B.weight", ".lora_magnitude_vector"
+UNUSUAL = (
+    "rank_pattern",
+    "alpha_pattern",
+    "fan_in_fan_out",
+    "lora_bias",
+    "use_qalora",
+    "use_bdlora",
+    "kasa_config",
+    "arrow_config",
+    "alora_invocation_tokens",
+    "layer_replication",
+)
+"""Settings of peft under which an adapter is more than one scaled product for each layer."""
+TAKES_FROM_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
+"""Initialisations after which the adapter no longer belongs to the published base."""
 
 
 class Baked(Record):
@@ -55,8 +73,9 @@ class Adapter(Record):
 
     folder: Path
     scale: float
-    modules: frozenset[str]
-    """Names of the linear layers that it changes."""
+    is_dora: bool
+    modules: dict[str, str]
+    """Names of the linear layers that it changes, and how its tensors' names begin."""
 
 
 def merge_adapter(
@@ -70,9 +89,11 @@ def merge_adapter(
 ) -> Path:
     """Write base plus adapter as one plain model folder.
 
-    Each weight becomes ``W + alpha / r · B A``, the product in float32, rounded once. Tensors that
-    the adapter leaves alone are copied. The folder carries the tokenizer, the chat template with
-    the character as default system prompt, and the base's licence files. Its manifest comes last.
+    Each weight becomes ``W + s · B A`` in float32, rounded once, where ``s`` is ``alpha / r``, or
+    ``alpha / √r`` for rsLoRA; with DoRA its rows are then scaled to the learned lengths. Tensors
+    that the adapter leaves alone are copied. Adapters with EXAONE's own module names fit as well.
+    The folder carries the tokenizer, the chat template with the character as default system prompt,
+    and the base's licence files. Its manifest comes last.
 
     Args:
         base: A folder, a Hub name, or ``gemma3-270m``.
@@ -88,7 +109,7 @@ def merge_adapter(
     watcher, baked = watcher or Nobody(), baked or Baked()
     source, target = fetch_base(str(base), watcher), Path(out)
     lora = read_adapter(Path(adapter))
-    shards = sorted(source.glob("*.safetensors"))
+    shards = weight_files(source)
     _check_fit(lora, shards)
     watcher.start("모델 합치기", len(shards))
     with new_artifact(target) as folder:
@@ -137,34 +158,67 @@ def read_adapter(folder: Path) -> Adapter:
         raise ModelError(
             f"{folder}: LoRA 어댑터 폴더가 아니거나 온전하지 않습니다({error})."
         ) from error
-    unusual = [k for k in ("use_dora", "rank_pattern", "alpha_pattern") if config.get(k)]
-    if unusual:
-        raise ModelError(f"{folder}: {', '.join(unusual)}을(를) 쓴 어댑터는 아직 합칠 수 없습니다.")
-    scale = alpha / rank**0.5 if config.get("use_rslora") else alpha / rank
+    _check_kind(folder, config, names)
     modules = {
-        n.removeprefix(PREFIX).removesuffix(".lora_A.weight") for n in names if ".lora_A." in n
+        llama_name(f"{n.removeprefix(PREFIX).removesuffix(DOWN)}.").removesuffix("."): (
+            n.removesuffix(DOWN)
+        )
+        for n in names
+        if n.endswith(DOWN)
     }
-    return Adapter(folder=folder, scale=scale, modules=frozenset(modules))
+    return Adapter(
+        folder=folder,
+        scale=alpha / rank**0.5 if config.get("use_rslora") else alpha / rank,
+        is_dora=bool(config.get("use_dora")),
+        modules=modules,
+    )
+
+
+def _check_kind(folder: Path, config: Mapping[str, Any], names: Collection[str]) -> None:
+    unusual = [key for key in UNUSUAL if config.get(key)]
+    if unusual:
+        raise ModelError(
+            f"{folder}: {', '.join(unusual)}을(를) 쓴 어댑터는 합칠 수 없습니다. 이 설정 없이 다시 "
+            "학습하거나 peft의 merge_and_unload로 합치세요."
+        )
+    init = str(config.get("init_lora_weights"))
+    if init.startswith(TAKES_FROM_BASE):
+        raise ModelError(
+            f"{folder}: {init}로 시작한 어댑터는 기본 모델의 일부를 떼어 간 것이라 그대로 합치면 "
+            "틀립니다. exagirl로 학습해 저장한 것이나, peft의 save_pretrained에 "
+            "path_initial_model_for_weight_conversion을 주어 저장한 것을 쓰세요."
+        )
+    known = (DOWN, UP, MAGNITUDE) if config.get("use_dora") else (DOWN, UP)
+    strange = sorted(name for name in names if not name.endswith(known))
+    if strange:
+        raise ModelError(
+            f"{folder}: LoRA가 아닌 텐서 {len(strange)}개가 있어 합칠 수 없습니다"
+            f"({', '.join(strange[:3])}). modules_to_save 없이 학습한 어댑터를 쓰세요."
+        )
 
 
 def _check_fit(lora: Adapter, shards: list[Path]) -> None:
-    if not shards:
-        raise ModelError("기본 모델에 safetensors 파일이 없습니다. 폴더를 확인하세요.")
     shapes = {
         llama_name(name): tuple(entry["shape"])
         for shard in shards
         for name, entry in read_header(shard).items()
     }
     with _open_adapter(lora) as weights:
-        for module in sorted(lora.modules):
+        names = set(weights.keys())
+        for module, stem in sorted(lora.modules.items()):
             base_shape = shapes.get(f"{module}.weight")
             if base_shape is None:
                 raise ModelError(
                     f"{lora.folder}: 어댑터의 {module} 층이 기본 모델에 없습니다. 다른 모델의 "
                     "어댑터입니다."
                 )
-            a = weights.get_slice(f"{PREFIX}{module}.lora_A.weight").get_shape()
-            b = weights.get_slice(f"{PREFIX}{module}.lora_B.weight").get_shape()
+            lacking = {stem + UP, *([stem + MAGNITUDE] if lora.is_dora else [])} - names
+            if lacking:
+                raise ModelError(
+                    f"{lora.folder}: 어댑터에 텐서가 없습니다({', '.join(sorted(lacking))}). 이 "
+                    "어댑터를 다시 저장하거나 받으세요."
+                )
+            a, b = (weights.get_slice(stem + part).get_shape() for part in (DOWN, UP))
             if (b[0], a[1]) != base_shape:
                 raise ModelError(
                     f"{lora.folder}: {module} 층의 크기가 다릅니다. 기본 모델 {base_shape}, 어댑터 "
@@ -197,12 +251,17 @@ def _merge_shard(shard: Path, target: Path, lora: Adapter, dtype: str) -> list[s
 
 
 def _merged(tensor: Tensor, name: str, lora: Adapter, weights: Any) -> Tensor:
-    module = name.removesuffix(".weight")
-    if module not in lora.modules:
+    stem = lora.modules.get(name.removesuffix(".weight"))
+    if stem is None or not name.endswith(".weight"):
         return tensor
-    down = weights.get_tensor(f"{PREFIX}{module}.lora_A.weight").float()
-    up = weights.get_tensor(f"{PREFIX}{module}.lora_B.weight").float()
-    return torch.addmm(tensor.float(), up, down, alpha=lora.scale)
+    down = weights.get_tensor(stem + DOWN).float()
+    up = weights.get_tensor(stem + UP).float()
+    merged = torch.addmm(tensor.float(), up, down, alpha=lora.scale)
+    if not lora.is_dora:
+        return merged
+    # DoRA, Liu et al., arXiv:2402.09353, equation 5: each row gets the length that was learned.
+    lengths = weights.get_tensor(stem + MAGNITUDE).float().reshape(-1, 1)
+    return merged * (lengths / torch.linalg.vector_norm(merged, dim=1, keepdim=True))
 
 
 def _write_index(folder: Path, index: dict[str, str]) -> None:
@@ -216,13 +275,14 @@ def _write_index(folder: Path, index: dict[str, str]) -> None:
 def _write_config(source: Path, folder: Path, dtype: str) -> None:
     facts = read_config(source)
     if facts.get("model_type") == MODEL_TYPE:
-        rope = {key: facts.get(key) for key in ("rope_theta", "rope_scaling") if facts.get(key)}
-        stored = facts.get("torch_dtype", "bfloat16")
-        facts = llama_config(facts).to_dict()
+        stored = facts.get("dtype") or facts.get("torch_dtype") or "bfloat16"
+        facts = base_config(source).to_dict()
         facts["architectures"] = ["LlamaForCausalLM"]
         facts["dtype"] = stored
         # transformers 4 reads rope_theta and rope_scaling, transformers 5 rope_parameters.
-        facts.update(rope)
+        scaling = dict(facts["rope_parameters"])
+        facts["rope_theta"] = scaling.pop("rope_theta")
+        facts["rope_scaling"] = None if scaling["rope_type"] == "default" else scaling
     if dtype != "keep":
         facts["dtype"] = dtype
     facts.pop("auto_map", None)

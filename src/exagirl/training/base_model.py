@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError, safe_open
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     LlamaForCausalLM,
@@ -19,7 +25,10 @@ from exagirl.dataset.chat_template import bake_template, family_of
 from exagirl.errors import ModelError
 from exagirl.progress import Nobody, Watcher
 from exagirl.training import gemma_package
-from exagirl.training.exaone import MODEL_TYPE, RENAMED, llama_config
+from exagirl.training.checkpoint_files import weight_files
+from exagirl.training.exaone import HEAD, MODEL_TYPE, RENAMED, llama_config
+from exagirl.training.exaone_layout import exaone_name
+from exagirl.training.quantization import Quantize, four_bit_config
 
 HUB_FILES = (
     "*.safetensors",
@@ -31,6 +40,8 @@ HUB_FILES = (
     "*.md",
     "*.jinja",
 )
+OTHER_SENSES = re.compile(r"image|audio|video|vision")
+"""Tokens of models that also see or hear; no text holds them. Gemma 3 has one beyond its rows."""
 
 
 def fetch_base(name_or_path: str, watcher: Watcher | None = None) -> Path:
@@ -68,44 +79,118 @@ def _download(repo: str, watcher: Watcher) -> Path:
 
 
 def load_base(
-    name_or_path: str,
+    name_or_path: str | Path,
     dtype: str | torch.dtype = "auto",
     *,
+    quantize: Quantize | None = None,
     watcher: Watcher | None = None,
 ) -> tuple[Any, Any]:
     """Load a base model and its tokenizer.
 
-    EXAONE 3.x checkpoints come as the Llama architecture; all others through transformers.
+    EXAONE 3.x checkpoints come as the Llama architecture; all others through transformers. Tensors
+    go one by one from the file to their place, so the model is in memory once.
 
     Args:
         name_or_path: A folder, a Hub name, or ``gemma3-270m``.
         dtype: A torch dtype or its name; ``auto`` fits the machine.
+        quantize: ``4bit`` for QLoRA, on CUDA.
         watcher: Told about downloads and conversions.
 
     Returns:
         The model, in eval mode on the best device, and the tokenizer.
 
     Raises:
-        ModelError: The checkpoint is missing, damaged, a pickle, or of an unknown kind.
+        ModelError: The checkpoint is missing, damaged, a pickle, or of an unknown kind; the
+            tokenizer does not fit it; or this machine cannot compute in that dtype.
+        MissingExtraError: ``quantize`` needs a library that is not installed.
     """
-    folder = fetch_base(name_or_path, watcher)
+    folder = fetch_base(str(name_or_path), watcher)
     device = best_device()
-    chosen = best_dtype(device) if dtype == "auto" else dtype
+    chosen = _dtype(dtype, device)
+    config = base_config(folder)
+    weight_files(folder)
+    tokenizer = load_tokenizer(folder)
+    _check_vocabulary(tokenizer, config, folder)
+    options: dict[str, Any] = {"dtype": chosen}
+    if quantize:
+        options["quantization_config"] = four_bit_config(device, chosen)
+    if device != "cpu":
+        options["device_map"] = {"": device}
+    try:
+        model = _load_model(folder, config, options)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            f"{folder}: 기본 모델을 읽을 수 없습니다({_first_line(error)})."
+        ) from error
+    return model.eval(), tokenizer
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+
+
+def _dtype(asked: str | torch.dtype, device: str) -> torch.dtype:
+    chosen = best_dtype(device) if asked == "auto" else asked
     if isinstance(chosen, str):
         chosen = getattr(torch, chosen)
-    facts = read_config(folder)
-    if not list(folder.glob("*.safetensors")):
+    if chosen == torch.float16 and device == "cpu":
         raise ModelError(
-            f"{folder}: safetensors 파일이 없습니다. pickle(.bin, .pt) 체크포인트는 코드를 "
-            "실행할 수 있어 읽지 않습니다. safetensors로 바꾼 모델을 쓰세요."
+            "training.dtype: CPU에서는 float16으로 학습할 수 없습니다(값이 쉽게 넘칩니다). "
+            "auto, bfloat16 또는 float32를 쓰세요."
         )
+    return chosen
+
+
+def base_config(folder: Path) -> Any:
+    """The transformers configuration of a checkpoint; EXAONE 3.x as Llama's.
+
+    Raises:
+        ModelError: It cannot be read, or names an architecture that transformers does not have.
+    """
+    facts = read_config(folder)
+    kind = facts.get("model_type")
     try:
-        model = _load_model(folder, facts, chosen)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        if kind == MODEL_TYPE:
+            return llama_config(facts, has_head=_has_head(folder))
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        StrictDataclassError,
+    ) as error:
         raise ModelError(
-            f"{folder}: 기본 모델을 읽을 수 없습니다({str(error).splitlines()[0][:300]})."
+            f"{folder / 'config.json'}: 이 설정({kind})으로는 모델을 만들 수 없습니다"
+            f"({_first_line(error)}). 체크포인트에 든 코드는 실행하지 않으므로, 설치된 "
+            f"transformers {transformers.__version__}이 아는 구조여야 합니다."
         ) from error
-    return model.to(device).eval(), load_tokenizer(folder)
+
+
+def _has_head(folder: Path) -> bool:
+    """True where a checkpoint brings an output layer of its own."""
+    for file in weight_files(folder):
+        with safe_open(file, framework="pt") as tensors:
+            if HEAD in tensors.keys():  # noqa: SIM118 (no mapping: it has only keys())
+                return True
+    return False
+
+
+def _check_vocabulary(tokenizer: Any, config: Any, folder: Path) -> None:
+    rows = config.get_text_config().vocab_size
+    beyond = {
+        token: number
+        for token, number in tokenizer.get_vocab().items()
+        if number >= rows and not OTHER_SENSES.search(token)
+    }
+    if beyond:
+        token, number = max(beyond.items(), key=lambda item: item[1])
+        raise ModelError(
+            f"{folder}: 토크나이저가 모델에 맞지 않습니다. 임베딩은 {rows}행인데 토큰 "
+            f"{token!r}의 번호가 {number}입니다(넘는 토큰 {len(beyond)}개). 이 모델과 함께 나온 "
+            "토크나이저 파일을 폴더에 넣으세요."
+        )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -126,27 +211,41 @@ def read_config(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def _load_model(folder: Path, facts: dict[str, Any], dtype: torch.dtype) -> Any:
-    options: dict[str, Any] = {"dtype": dtype, "output_loading_info": True}
-    if facts.get("model_type") == MODEL_TYPE:
-        model, info = LlamaForCausalLM.from_pretrained(
-            folder, config=llama_config(facts), key_mapping=RENAMED, **options
-        )
-    else:
-        model, info = AutoModelForCausalLM.from_pretrained(
-            folder, trust_remote_code=False, **options
-        )
+def _load_model(folder: Path, config: Any, options: dict[str, Any]) -> Any:
+    kind, renamed = AutoModelForCausalLM, None
+    if read_config(folder).get("model_type") == MODEL_TYPE:
+        kind, renamed = LlamaForCausalLM, RENAMED
+    model, info = kind.from_pretrained(
+        folder,
+        config=config,
+        key_mapping=renamed,
+        trust_remote_code=False,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,  # told below, by name
+        output_loading_info=True,
+        **options,
+    )
+    shown: Callable[[str], str] = exaone_name if renamed else str
     missing = [key for key in info["missing_keys"] if not _is_tied(key, model)]
-    for what, keys in (("없는", missing), ("모르는", list(info["unexpected_keys"]))):
-        if keys:
+    misshapen = [
+        f"{shown(key)} {tuple(found)} → {tuple(wanted)}"
+        for key, found, wanted in info["mismatched_keys"]
+    ]
+    for what, names in (
+        ("크기가 다른", misshapen),
+        ("없는", [shown(key) for key in missing]),
+        ("모르는", list(info["unexpected_keys"])),
+    ):
+        if names:
             raise ValueError(
-                f"체크포인트에 {what} 텐서 {len(keys)}개: {', '.join(sorted(keys)[:3])}"
+                f"체크포인트에 {what} 텐서 {len(names)}개: {', '.join(sorted(names)[:3])}. "
+                "config.json과 가중치가 같은 모델의 것인지 보고 다시 받으세요"
             )
     return model
 
 
 def _is_tied(key: str, model: Any) -> bool:
-    return key == "lm_head.weight" and bool(model.config.tie_word_embeddings)
+    return key == HEAD and bool(model.config.get_text_config().tie_word_embeddings)
 
 
 def load_tokenizer(folder: Path) -> Any:

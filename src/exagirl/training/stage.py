@@ -2,120 +2,51 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from exagirl.artifact import write_text
-from exagirl.chatmodel.encoding import HIDDEN, Conversation, Encoded, encode_conversation
-from exagirl.chatmodel.reply_loss import reply_loss, total_loss
+from exagirl.chatmodel.encoding import Conversation
 from exagirl.errors import ModelError
 from exagirl.progress import Watcher
 from exagirl.record import Record
+from exagirl.training.batch import collate
+from exagirl.training.checkpoint import Checkpoints
+from exagirl.training.curves import can_draw, draw_curves
+from exagirl.training.early_stop import EarlyStop
+from exagirl.training.job import StageJob, Student, make_trainer
 from exagirl.training.options import StageOptions
+from exagirl.training.order import Pack, plan_packs
+from exagirl.training.rows import encode_rows
+from exagirl.training.watching import metric_rows
+
+__all__ = ["StageJob", "StageResult", "Student", "collate", "learn", "train_stage"]
+
+CURVES = "curves.png"
 
 
 class StageResult(Record):
     """How a stage went."""
 
     steps: int
+    kept_step: int
+    """The step whose weights were kept; an early one where ``early_stop`` found it best."""
     train_loss: float
     """Mean loss on replies over the stage, nats a token."""
     validation_loss: float
-    """Loss on the replies of the validation split after the stage, nats a token."""
+    """Loss on the replies of the validation split with the weights that were kept, nats a token."""
+    dialogues: int
+    """Conversations of the training split, those of earlier stages among them."""
+    replayed: int
+    """How many of them came from earlier stages."""
     tokens: int
     """Tokens that went through the model, padding left out."""
     reply_tokens: int
     turns_cut: int
-
-
-class _ReplyTrainer(Trainer):  # type: ignore[misc]
-    """transformers' Trainer with the loss on replies alone.
-
-    The sum of the losses over all labels of a step is divided by their number, so gradient
-    accumulation weighs every reply token the same, however the rows are batched.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.model_accepts_loss_kwargs = True
-        self._dtype = options["model"].get_input_embeddings().weight.dtype
-
-    def compute_loss(
-        self,
-        model: Any,
-        inputs: dict[str, Tensor],
-        return_outputs: bool = False,
-        num_items_in_batch: Tensor | int | None = None,
-    ) -> Any:
-        ids = inputs["input_ids"]
-        # The adapter's weights are float32, the base's may be bfloat16: compute in the base's.
-        with torch.autocast(ids.device.type, self._dtype, enabled=self._dtype != torch.float32):
-            nats, count = reply_loss(model, ids, inputs["labels"], inputs["attention_mask"])
-        loss = nats / (count if num_items_in_batch is None else num_items_in_batch)
-        return (loss, None) if return_outputs else loss
-
-
-class _Watching(TrainerCallback):  # type: ignore[misc]
-    """Tells the watcher about every step, and stops at a loss that is no number."""
-
-    def __init__(self, stage: StageOptions, watcher: Watcher) -> None:
-        self._stage = stage
-        self._watcher = watcher
-
-    def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-        self._watcher.start(f"{self._stage.name} 단계 학습", state.max_steps)
-
-    def on_log(self, _args: Any, state: Any, _control: Any, **facts: Any) -> None:
-        loss = (facts.get("logs") or {}).get("loss")
-        if loss is None:
-            return
-        if not math.isfinite(loss):
-            raise ModelError(
-                f"{self._stage.name} 단계의 {state.global_step}번째 걸음에서 손실이 {loss}이 "
-                "되었습니다. learning_rate를 절반으로 줄이거나 dtype을 float32로 바꿔 보세요."
-            )
-        self._watcher.advance(0, note=f"손실 {loss:.3f}")
-
-    def on_step_end(self, _args: Any, _state: Any, _control: Any, **_: Any) -> None:
-        self._watcher.advance(1)
-
-
-def collate(rows: Sequence[dict[str, Sequence[int]]], pad: int) -> dict[str, Tensor]:
-    """Pad rows on the right to one width.
-
-    Returns:
-        ``input_ids``, ``labels`` and ``attention_mask``, each of shape (rows, tokens), int64.
-    """
-    width = max(len(row["input_ids"]) for row in rows)
-
-    def padded(key: str, filler: int) -> Tensor:
-        return torch.tensor([[*row[key], *[filler] * (width - len(row[key]))] for row in rows])
-
-    mask = [[1] * len(row["input_ids"]) + [0] * (width - len(row["input_ids"])) for row in rows]
-    return {
-        "input_ids": padded("input_ids", pad),
-        "labels": padded("labels", HIDDEN),
-        "attention_mask": torch.tensor(mask),
-    }
-
-
-@dataclass(frozen=True)
-class Student:
-    """What learns: a base model with its adapter on, and how it reads."""
-
-    model: Any
-    tokenizer: Any
-    """Carries the character's chat template."""
-    max_length: int
-    """Longest conversation in tokens; longer ones lose turns at the front."""
+    dialogues_cut: int
+    """Conversations that were too long and lost turns at the front."""
+    dialogues_without_reply: int
 
 
 def train_stage(
@@ -127,7 +58,7 @@ def train_stage(
     folder: Path,
     watcher: Watcher,
 ) -> StageResult:
-    """Train the adapter on one subset and save it into ``folder``.
+    """Train the adapter on conversations and save it into ``folder``: `learn`, from messages.
 
     Args:
         student: Learns in place.
@@ -140,74 +71,136 @@ def train_stage(
     Raises:
         ModelError: A loss that is no number, or memory that does not suffice.
     """
-    encoded = {
-        split: [encode_conversation(student.tokenizer, c, student.max_length) for c in chosen]
+    rows = {
+        split: encode_rows(
+            student.tokenizer, chosen, subset=stage.data, max_length=student.max_length
+        )
         for split, chosen in conversations.items()
     }
-    model = student.model
-    trainer = _trainer(student, stage, encoded["train"], seed, folder, watcher)
-    try:
-        outcome = trainer.train()
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise ModelError(
-            f"{stage.name} 단계: 메모리가 모자랍니다. batch_size를 줄이고 "
-            "gradient_accumulation을 늘리거나, "
-            "training.max_length 또는 lora.rank를 줄이세요."
-        ) from error
-    model.save_pretrained(folder)
-    _write_metrics(folder, trainer.state.log_history)
-    model.eval()
-    result = StageResult(
-        steps=trainer.state.global_step,
-        train_loss=float(outcome.training_loss),
-        validation_loss=total_loss(model, encoded["validation"]).per_token,
-        tokens=round(sum(len(e.token_ids) for e in encoded["train"]) * stage.epochs),
-        reply_tokens=round(
-            sum(sum(x != HIDDEN for x in e.labels) for e in encoded["train"]) * stage.epochs
-        ),
-        turns_cut=sum(e.turns_cut for e in encoded["train"]),
+    checkpoints = Checkpoints(folder.with_name(f".{folder.name}.checkpoints"), {})
+    checkpoints.delete()
+    job = StageJob(
+        stage=stage,
+        train=rows["train"],
+        validation=rows["validation"],
+        seed=seed,
+        folder=folder,
+        checkpoints=checkpoints,
+        watcher=watcher,
     )
-    watcher.finish(f"손실 {result.train_loss:.3f}, 검증 {result.validation_loss:.3f}")
+    result = learn(student, job)
+    checkpoints.delete()
     return result
 
 
-def _trainer(
-    student: Student,
-    stage: StageOptions,
-    rows: Sequence[Encoded],
-    seed: int,
-    folder: Path,
-    watcher: Watcher,
-) -> _ReplyTrainer:
-    pad = student.tokenizer.pad_token_id or 0
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=stage.epochs,
-        per_device_train_batch_size=stage.batch_size,
-        gradient_accumulation_steps=stage.gradient_accumulation,
-        learning_rate=stage.learning_rate,
-        lr_scheduler_type=stage.scheduler,
-        warmup_steps=stage.warmup_ratio,
-        seed=seed,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        save_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
+def learn(student: Student, job: StageJob) -> StageResult:
+    """Train the adapter on one stage's rows and save it, going on from a checkpoint if one stands.
+
+    Args:
+        student: Learns in place.
+        job: The stage; its checkpoints stay until the caller has sealed the adapter.
+
+    Raises:
+        ModelError: A loss that is no number, or memory that does not suffice.
+        MissingExtraError: ``report_to`` names something that is not installed.
+    """
+    newest = job.checkpoints.newest()
+    packs = plan_packs(job.train.lengths.tolist(), job.reading(student.max_length))
+    _tell(job, packs)
+    early = EarlyStop(job.stage.early_stop, job.checkpoints) if job.stage.early_stop else None
+    trainer = make_trainer(student, job, packs, [early] if early else [])
+    try:
+        trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise ModelError(_out_of_memory(student, job)) from error
+    history = trainer.state.log_history
+    best = early.restore(student.model, history) if early else None
+    rows = metric_rows(history)
+    if trainer.is_world_process_zero():
+        student.model.save_pretrained(job.folder)
+        _draw(job, rows)
+    student.model.eval()
+    steps = trainer.state.global_step
+    read = [
+        row
+        for pack in packs[: steps * job.reading(student.max_length).packs_a_step]
+        for row in pack
+    ]
+    result = StageResult(
+        steps=steps,
+        kept_step=best.step if best else steps,
+        train_loss=sum(row["loss"] for row in rows) / len(rows),
+        validation_loss=best.loss if best else rows[-1]["validation_loss"],
+        dialogues=len(job.train),
+        replayed=sum(name != job.stage.data for name in job.train.subsets),
+        tokens=int(job.train.lengths[read].sum()),
+        reply_tokens=int(job.train.reply_lengths[read].sum()),
+        turns_cut=int(job.train.turns_cut.sum()),
+        dialogues_cut=int(job.train.turns_cut.count_nonzero()),
+        dialogues_without_reply=job.train.without_reply,
     )
-    trainer = _ReplyTrainer(
-        model=student.model,
-        args=arguments,
-        train_dataset=[{"input_ids": e.token_ids, "labels": e.labels} for e in rows],
-        data_collator=lambda batch: collate(batch, pad),
-        callbacks=[_Watching(stage, watcher)],
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
+    job.watcher.finish(_summary(result, rows))
+    return result
 
 
-def _write_metrics(folder: Path, history: Sequence[dict[str, Any]]) -> None:
-    rows = [entry for entry in history if "loss" in entry]
-    write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+def _summary(result: StageResult, rows: Sequence[dict[str, float]]) -> str:
+    seconds = sum(row["tokens"] / max(row["tokens_per_s"], 1e-9) for row in rows)
+    parts = [
+        f"손실 {result.train_loss:.3f}, 검증 {result.validation_loss:.3f}",
+        f"{result.steps}걸음",
+        f"{result.tokens / max(seconds, 1e-9):,.0f}토큰/초",
+    ]
+    if result.kept_step < result.steps:
+        parts.append(f"가장 좋았던 {result.kept_step}번째 걸음의 어댑터를 남김")
+    return " · ".join(parts)
+
+
+def _tell(job: StageJob, packs: Sequence[Pack]) -> None:
+    """Say what the stage reads, and what it could not read whole."""
+    train = job.train
+    replayed = sum(name != job.stage.data for name in train.subsets)
+    parts = [f"{job.stage.name} 단계: {job.stage.data} {len(train) - replayed}편"]
+    if replayed:
+        parts.append(f"앞 단계의 대화 {replayed}편")
+    if job.packing:
+        parts.append(f"{len(packs):,}줄로 이음")
+    job.watcher.say(", ".join(parts))
+    cut = int(train.turns_cut.count_nonzero())
+    if cut:
+        job.watcher.say(
+            f"너무 긴 대화 {cut}편에서 앞쪽 {int(train.turns_cut.sum())}차례를 덜어 냈습니다"
+            "(training.max_length). 시스템 프롬프트와 뒤쪽 차례는 그대로입니다."
+        )
+    if train.without_reply:
+        job.watcher.say(f"캐릭터의 답이 없는 대화 {train.without_reply}편은 뺐습니다.")
+
+
+def _draw(job: StageJob, rows: Sequence[dict[str, float]]) -> None:
+    if can_draw():
+        draw_curves(rows, job.stage.name, job.folder / CURVES)
+    else:
+        job.watcher.say(
+            "matplotlib이 없어 curves.png를 그리지 않았습니다. pip install 'exagirl[report]'"
+        )
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """True also for the CPU's allocator, which raises a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        words in str(error) for words in ("can't allocate memory", "not enough memory")
+    )
+
+
+def _out_of_memory(student: Student, job: StageJob) -> str:
+    stage = job.stage
+    batch, more = stage.batch_size, stage.gradient_accumulation
+    advice = (
+        f"training.max_length({student.max_length})나 training.lora.rank를 줄이세요"
+        if batch == 1
+        else f"stages의 batch_size를 {batch}에서 {max(1, batch // 2)}(으)로 줄이고 "
+        f"gradient_accumulation을 {more}에서 {more * batch // max(1, batch // 2)}(으)로 늘리세요"
+        "(결과는 같습니다). 그래도 모자라면 training.max_length나 training.lora.rank를 줄이세요"
+    )
+    return f"{stage.name} 단계: 메모리가 모자랍니다. {advice}."

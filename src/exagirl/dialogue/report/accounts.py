@@ -72,7 +72,7 @@ FROM attempts
 _LATENCIES = "SELECT latency_s FROM attempts ORDER BY latency_s"
 _TOPICS = """
 SELECT slot, verdict = 'accepted', count(*) FROM attempts
-WHERE kind = 'reply' AND verdict IS NOT NULL AND verdict NOT IN ('kept', 'spare')
+WHERE kind = 'reply' AND verdict IS NOT NULL AND verdict NOT IN ('kept', 'spare', 'adrift')
 GROUP BY 1, 2
 """
 
