@@ -176,8 +176,12 @@ def _print_advice(console: Console, fit: RecipeFit) -> None:
             soft_wrap=True,
         )
         return
-    single = len(fit.advice) > 1 or len(fit.advice[0].changes) == 1
-    console.print("하나만 바꾸면 됩니다:" if single else "모두 함께 바꾸면 됩니다:")
+    if len(fit.advice) > 1 or len(fit.advice[0].changes) == 1:
+        console.print("하나만 바꾸면 됩니다:")
+    elif fit.advice[0].verdict == "fits":
+        console.print("모두 함께 바꾸면 됩니다:")
+    else:
+        console.print("모두 함께 바꾸어도 빠듯합니다:")
     for advice in fit.advice:
         _print_changes(console, advice)
 

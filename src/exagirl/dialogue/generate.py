@@ -255,6 +255,9 @@ def _conclude(  # noqa: PLR0913 (what a run ends with)
     inputs: dict[str, str],
 ) -> Manifest:
     if filled.why_stopped == "interrupted":
+        watcher.say(
+            f"대화 {filled.accepted:,}편을 받아 두었습니다. 남은 것 {len(filled.missing):,}편."
+        )
         raise KeyboardInterrupt
     if filled.missing:
         raise ShortfallError(_shortfall(order, folder, filled, journal, last))
