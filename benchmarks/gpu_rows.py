@@ -9,11 +9,11 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 import torch
+from corpus_tokens import corpus, system_prompt, train_tokenizer
 from torch.nn.utils.rnn import pad_sequence
 
 from exagirl.chatmodel.encoding import HIDDEN, encode_conversation
 from exagirl.training.base_model import give_template
-from training import corpus, system_prompt, train_tokenizer
 
 TOKENS_A_LETTER, DIALOGUES_A_STEP, SEED = 0.6, 16, 7
 

@@ -32,6 +32,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import torch
+from corpus_tokens import train_tokenizer
 from gpu_rows import (
     DIALOGUES_A_STEP,
     SEED,
@@ -51,7 +52,6 @@ from exagirl.training.base_model import give_template
 from exagirl.training.lora import add_adapter
 from exagirl.training.options import LoraOptions
 from exagirl.training.train import quiet_libraries
-from training import train_tokenizer
 
 SHAPES = {
     "2.4B": {"layers": 30, "hidden": 2560, "head": 80, "ffn": 7168, "tied": True},

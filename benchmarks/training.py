@@ -2,7 +2,7 @@
 
 Run: pip install --no-deps --target /tmp/trl trl   (kept out of the project's environment)
      python benchmarks/training.py --trl /tmp/trl [--trl /tmp/another-trl] [--dialogues 500]
-                                   [--repeats 3] [--system line|brief|full] [--ways WORD]
+                                   [--repeats 3] [--system line|brief|full] [--ways REGEX]
 Claims: `train_stage` learns at least 1.7 times as many reply tokens a CPU second as TRL's
 SFTTrainer at batch 1 x 16, and at equal data order its loss per token is that of TRL with
 `assistant_only_loss` to 1e-3. Prints a Markdown table for RESULTS.md (medians, all ways in one
@@ -12,7 +12,8 @@ first is the one that claims are checked against.
 Every way gets the same conversations, the same random Llama with the same fresh adapter (r = 256
 on attention), AdamW at a constant rate, and 16 dialogues a step in the same order, the seeded one
 of transformers' Trainer. A step of 4 x 4 is cut from the same 16 dialogues. What is timed goes from
-messages to a trained adapter, so tokenising is in it on both sides.
+messages to the last step, so tokenising is in it on both sides; curves, files and validation are
+not.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import argparse
 import json
 import os
 import random
+import re
 import resource
 import statistics
 import subprocess
@@ -34,18 +36,16 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from corpus_tokens import VOCABULARY, corpus, system_prompt, train_tokenizer
 from datasets import Dataset
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from exagirl.chatmodel.encoding import HIDDEN, Encoded, encode_conversation
 from exagirl.chatmodel.reply_loss import reply_loss, total_loss
-from exagirl.dialogue.corpus import read_heldout, read_subset, subset_names
+from exagirl.dialogue.corpus import read_heldout, subset_names
 from exagirl.dialogue.records import Dialogue
-from exagirl.persona.system_prompt import render_system_prompt
 from exagirl.progress import Nobody
-from exagirl.recipe import load_recipe
 from exagirl.training.base_model import give_template
 from exagirl.training.lora import add_adapter
 from exagirl.training.options import LoraOptions, StageOptions
@@ -74,48 +74,11 @@ LOOP_WAYS: dict[str, Way] = {
     "loop, at labels, 4 × 4 by length": {"engine": "loop", "micro": 4},
 }
 CLAIMED_RATIO, CLAIMED_DIFFERENCE = 1.7, 1e-3
-ROWS_A_STEP, RANK, RATE, SEED, VOCABULARY = 16, 256, 1e-4, 7, 8192
-SPECIALS = ["[PAD]", "[BOS]", "[UNK]", "[|system|]", "[|user|]", "[|assistant|]", "[|endofturn|]"]
+ROWS_A_STEP, RANK, RATE, SEED = 16, 256, 1e-4, 7
 NO_TRL = (
-    "No trl was given, so its rows are missing and no claim can be checked. Install it beside the "
+    "Without trl its rows are missing and no claim can be checked. Install it beside the "
     "project: pip install --no-deps --target /tmp/trl trl, then add: --trl /tmp/trl"
 )
-
-
-def train_tokenizer(texts: Sequence[str], vocabulary: int = VOCABULARY) -> Any:
-    """A byte-level BPE with EXAONE's special tokens, as a transformers tokenizer."""
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=SPECIALS,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    bpe.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=bpe,
-        bos_token="[BOS]",
-        eos_token="[|endofturn|]",
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        extra_special_tokens=SPECIALS[3:6],
-        chat_template="{{ 'the base brings a template of its own' }}",
-    )
-
-
-def corpus() -> list[Dialogue]:
-    """All dialogues that ship for training."""
-    return [d for name in subset_names() for found in read_subset(name).values() for d in found]
-
-
-def system_prompt(detail: str) -> str:
-    """The character 엑사 in one line, or as a recipe's ``dataset.system_prompt`` writes her."""
-    if detail == "line":
-        return "너는 엑사다. 친한 친구처럼 반말로 말한다."
-
-    return render_system_prompt(load_recipe("exa-2.4b").character, detail=detail)  # type: ignore[arg-type]
 
 
 def short_dialogues(dialogues: Sequence[Dialogue], count: int, system: str) -> list[Messages]:
@@ -178,12 +141,26 @@ def fresh_pupil(folder: Path) -> Pupil:
     return model, AutoTokenizer.from_pretrained(folder)
 
 
-def learn_with_trl(pupil: Pupil, job: Job, folder: Path, **options: Any) -> float:
+class Clock(Nobody):
+    """The seconds from its making to the last step that it was told of."""
+
+    def __init__(self) -> None:
+        self._cpu, self._wall = time.process_time(), time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """A step is done."""
+        del steps, note
+        self.seconds["cpu"] = time.process_time() - self._cpu
+        self.seconds["wall"] = time.perf_counter() - self._wall
+
+
+def learn_with_trl(pupil: Pupil, job: Job, clock: Clock, **options: Any) -> float:
     """TRL's SFTTrainer on messages; returns the mean loss of its steps."""
     from trl import SFTConfig, SFTTrainer  # from the folder given with --trl
 
     arguments = SFTConfig(
-        output_dir=str(folder),
+        output_dir=job["output"],
         per_device_train_batch_size=1,
         gradient_accumulation_steps=ROWS_A_STEP,
         num_train_epochs=1,
@@ -203,10 +180,12 @@ def learn_with_trl(pupil: Pupil, job: Job, folder: Path, **options: Any) -> floa
     trainer = SFTTrainer(
         model=pupil[0], args=arguments, train_dataset=rows, processing_class=pupil[1]
     )
-    return float(trainer.train().training_loss)
+    outcome = trainer.train()
+    clock.advance()
+    return float(outcome.training_loss)
 
 
-def learn_with_stage(pupil: Pupil, job: Job, folder: Path, **options: Any) -> float:
+def learn_with_stage(pupil: Pupil, job: Job, clock: Clock, **options: Any) -> float:
     """The library's own stage, called as a recipe would."""
     micro = options.get("micro", 1)
     stage = StageOptions(
@@ -219,11 +198,12 @@ def learn_with_stage(pupil: Pupil, job: Job, folder: Path, **options: Any) -> fl
     )
     conversations = {"train": job["train"], "validation": job["validation"][:1]}
     student = Student(*pupil, 4096)
-    outcome = train_stage(student, stage, conversations, seed=SEED, folder=folder, watcher=Nobody())
+    folder = Path(job["output"])
+    outcome = train_stage(student, stage, conversations, seed=SEED, folder=folder, watcher=clock)
     return outcome.train_loss
 
 
-def learn_in_a_loop(pupil: Pupil, job: Job, _folder: Path, **options: Any) -> float:
+def learn_in_a_loop(pupil: Pupil, job: Job, clock: Clock, **options: Any) -> float:
     """A small loop on accelerate; the dialogues of a step are sorted by length and cut."""
     model, tokenizer = pupil
     encoded = [encode_conversation(tokenizer, messages) for messages in job["train"]]
@@ -245,6 +225,7 @@ def learn_in_a_loop(pupil: Pupil, job: Job, _folder: Path, **options: Any) -> fl
         optimizer.step()
         optimizer.zero_grad()
         losses.append(total.item())
+        clock.advance()
     return statistics.fmean(losses)
 
 
@@ -297,13 +278,12 @@ def measure(folder: Path, way: Way) -> None:
     pupil = fresh_pupil(folder)
     job = json.loads((folder / "job.json").read_text("utf-8"))
     with tempfile.TemporaryDirectory() as output:
-        cpu, wall = time.process_time(), time.perf_counter()
-        loss = learn(pupil, job, Path(output), **way)
-        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        clock = Clock()
+        loss = learn(pupil, {**job, "output": output}, clock, **way)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     rows = [encode_conversation(pupil[1], messages) for messages in job["validation"]]
     after = total_loss(pupil[0].eval(), rows).per_token
-    print(json.dumps({"cpu": cpu, "wall": wall, "loss": loss, "after": after, "megabytes": peak}))
+    print(json.dumps({**clock.seconds, "loss": loss, "after": after, "megabytes": peak}))
 
 
 def run_ways(folder: Path, ways: dict[str, Way], repeats: int) -> Runs:
@@ -371,7 +351,7 @@ def main() -> int:
     parser.add_argument("--dialogues", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--system", choices=("line", "brief", "full"), default="line")
-    parser.add_argument("--ways", default="", help="only the ways whose name holds this word")
+    parser.add_argument("--ways", default="", help="only ways whose names match")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -381,7 +361,9 @@ def main() -> int:
     if not chosen.trl:
         print(NO_TRL, file=sys.stderr)
     ways = {name: way for trl in chosen.trl for name, way in trl_ways(trl).items()}
-    ways = {n: w for n, w in {**ways, **STAGE_WAYS, **LOOP_WAYS}.items() if chosen.ways in n}
+    ways = {
+        n: w for n, w in {**ways, **STAGE_WAYS, **LOOP_WAYS}.items() if re.search(chosen.ways, n)
+    }
     with tempfile.TemporaryDirectory() as folder:
         size = prepare(Path(folder), chosen.dialogues, chosen.system)
         print(

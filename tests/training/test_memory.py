@@ -124,7 +124,7 @@ def saved_bytes(model, rows, tokens, dtype):
 @pytest.mark.parametrize("config", [LlamaConfig, Gemma3TextConfig], ids=["llama", "gemma"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("rows", [1, 3])
-@pytest.mark.parametrize("lora", [{}, {"dropout": 0.1, "targets": "attention+mlp"}])
+@pytest.mark.parametrize("lora", [{}, {"dropout": 0.1, "targets": "attention+mlp"}, {"dora": True}])
 def test_activations_are_those_that_autograd_keeps(config, dtype, rows, lora):
     """Estimated activations and what hooks on saved tensors count agree within a tenth."""
     built = config(**{**SIZES, "num_hidden_layers": 8}, attn_implementation="sdpa")

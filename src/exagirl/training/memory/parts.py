@@ -91,7 +91,7 @@ def training_memory(setup: Setup) -> Memory:
         adapter=learning * (MASTER if size == 4 else MASTER + size),
         gradients=learning * MASTER,
         optimiser=learning * 2 * MASTER,
-        activations=tokens * kept,
+        activations=tokens * kept + _dora_bytes(setup),
         logits=rows * shape.vocabulary * logit + 2 * tokens * shape.hidden * size,
         working=working,
         gaps=round(HEAP_GAPS * (tokens * kept + working)) if setup.has_heap_gaps else 0,
@@ -138,6 +138,18 @@ def _layer_bytes(setup: Setup) -> int:
     mask = setup.row_tokens * size if is_padded else 0
     attention = 2 * (shape.query + key_value) * size + mask + 4 * shape.heads
     return norms * 4 + attention + 3 * shape.feed_forward * size + _adapter_bytes(setup)
+
+
+def _dora_bytes(setup: Setup) -> int:
+    """Bytes that DoRA keeps besides, whatever the tokens.
+
+    peft multiplies the adapter out over a unit matrix of inputs × inputs, in every layer.
+    """
+    shape, lora = setup.shape, setup.options.lora
+    if not lora.dora:
+        return 0
+    inputs = [shape.linears[name][0] for name in shape.targets(lora)]
+    return shape.layers * sum(ins * (ins + lora.rank) for ins in inputs) * BYTES[setup.dtype]
 
 
 def _adapter_bytes(setup: Setup) -> int:
