@@ -14,10 +14,10 @@ quickstart: $(VENV)/.quickstart   ## 설치하고, 캐릭터 하나를 끝까지
 install: $(VENV)/.all             ## 모든 부분을 설치한다
 
 test: $(VENV)/.all                ## 모든 시험 (진짜 모델을 쓰는 느린 시험은 빼고)
-	$(BIN)/python -m pytest -m "not slow and not gpu and not live"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not gpu and not live"
 
 test-all: $(VENV)/.all            ## 느린 시험까지
-	$(BIN)/python -m pytest -m "not gpu and not live"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not gpu and not live"
 
 lint: $(VENV)/.all                ## 모양, 형식, 층
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
