@@ -6,6 +6,9 @@ from importlib import resources
 import pytest
 import yaml
 
+from exagirl.dataset.build import split_dialogues
+from exagirl.dataset.options import DatasetOptions
+from exagirl.dialogue.corpus import read_heldout, read_subset
 from exagirl.errors import CharacterError, RecipeError
 from exagirl.recipe import SHIPPED, load_recipe, shipped_names
 from exagirl.training.options import LoraOptions, StageOptions
@@ -256,3 +259,12 @@ def test_a_character_that_is_not_there_is_told(tmp_path):
     path = write(tmp_path, raw_recipe() | {"character": "exxa"})
     with pytest.raises(CharacterError, match="exxa.*내장 캐릭터: .*exa"):
         load_recipe(path)
+
+
+def test_a_part_of_the_held_out_dialogues_can_be_asked_for():
+    """A small machine measures on the first ones only."""
+    accepted = [one for found in read_subset("exa-data").values() for one in found][:4]
+    options = DatasetOptions(heldout="bundled", heldout_dialogues=10)
+    train, validation = split_dialogues("exa-data", accepted, options, seed=7)
+    assert train == accepted
+    assert validation == list(read_heldout("exa-data"))[:10]

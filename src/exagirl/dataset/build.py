@@ -74,7 +74,7 @@ def split_dialogues(
         ArtifactError: Fewer than two dialogues.
     """
     if options.heldout == "bundled" and (heldout := read_heldout(subset)):
-        return list(accepted), list(heldout)
+        return list(accepted), list(heldout[: options.heldout_dialogues])
     if len(accepted) < 2:
         raise ArtifactError(
             f"{subset}: 대화가 {len(accepted)}편뿐이라 학습용과 검증용으로 나눌 수 없습니다. "

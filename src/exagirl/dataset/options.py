@@ -22,3 +22,6 @@ class DatasetOptions(Record):
     validation_share: float = Field(
         default=0.05, gt=0, lt=0.5, description="split일 때 검증용으로 떼어 두는 비율."
     )
+    heldout_dialogues: int | None = Field(
+        default=None, ge=1, description="bundled일 때 서브셋마다 앞에서 몇 편만. 비우면 전부."
+    )
