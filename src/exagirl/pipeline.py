@@ -33,14 +33,12 @@ from exagirl.dialogue.report.write import Inspected, inspect_dialogues
 from exagirl.errors import ArtifactError, MissingExtraError, ModelError, RecipeError
 from exagirl.evaluation.evaluate import Heldout, Scores, evaluate_models
 from exagirl.persona.character import read_character
-from exagirl.persona.system_prompt import estimate_tokens, render_system_prompt
+from exagirl.persona.system_prompt import render_system_prompt
 from exagirl.persona.yaml_file import dump_character
 from exagirl.progress import Watcher
-from exagirl.recipe import LoadedRecipe, dump_recipe, load_recipe, shipped_names
+from exagirl.recipe import LoadedRecipe, dump_recipe, load_recipe
 from exagirl.record import Record
-from exagirl.training.memory.diagnose import Diagnosis, weigh_base, weigh_recipe
-from exagirl.training.memory.machine import key_names, look_around
-from exagirl.training.memory.work import Workload, plan_work
+from exagirl.training.launched import is_follower, launched_count
 
 JOIN_S = 10.0
 TRAIN_MODULES = ("torch", "transformers", "peft", "accelerate", "datasets", "safetensors")
@@ -88,6 +86,11 @@ def run_recipe(job: Job) -> RunReport:
         ExagirlError: A stage cannot go on; the stages before it stay finished.
     """
     need_train_extra()
+    if launched_count() > 1:
+        raise RecipeError(
+            f"여러 프로세스로는 학습만 합니다. 'exagirl generate {job.recipe.name}' 다음에 이 "
+            "실행기로 'exagirl train'을 띄우고, 끝나면 'exagirl run'을 그냥 실행하세요."
+        )
     with job.folder.locked():
         write_recipe(job)
         generate(job)
@@ -213,10 +216,22 @@ def open_local_teacher(options: TeacherOptions) -> AbstractAsyncContextManager[C
 
 
 def train(job: Job) -> list[Manifest]:
-    """The dataset, then every LoRA stage on one adapter: ``dataset/``, ``adapter/STAGE/``."""
+    """The dataset, then every LoRA stage on one adapter: ``dataset/``, ``adapter/STAGE/``.
+
+    Of several processes that a launcher started, the first makes the dataset and writes; the others
+    wait for it and learn along.
+    """
     need_train_extra()
     from exagirl.training.train import Training, train_stages
 
+    if not is_follower():
+        _make_dataset(job)
+    return train_stages(
+        Training(job.recipe.training, job.folder, job.system, job.recipe.seed, job.watcher)
+    )
+
+
+def _make_dataset(job: Job) -> None:
     _need(job.folder.dialogues, f"exagirl generate {job.recipe.name}")
     subsets = job.recipe.generation.subsets
     build_dataset(
@@ -226,9 +241,6 @@ def train(job: Job) -> list[Manifest]:
         seed=job.recipe.seed,
         folder=job.folder.dataset,
         watcher=job.watcher,
-    )
-    return train_stages(
-        Training(job.recipe.training, job.folder, job.system, job.recipe.seed, job.watcher)
     )
 
 
@@ -367,41 +379,3 @@ def _need(folder: Path, command: str) -> Manifest:
     if manifest is None:
         raise ArtifactError(f"{folder}: 아직 만들어지지 않았습니다. 먼저 '{command}'을 실행하세요.")
     return manifest
-
-
-def diagnose(loaded: LoadedRecipe | None, runs: Path) -> Diagnosis:
-    """What this machine can do, and whether a recipe fits it; nothing is downloaded or written.
-
-    Raises:
-        ModelError: The recipe's base or its LoRA targets cannot be read.
-    """
-    if loaded is None:
-        machine = look_around(runs)
-        shipped = [load_recipe(name) for name in shipped_names()]
-        return Diagnosis(
-            machine=machine,
-            bases=tuple(
-                weigh_base(one.recipe.name, one.recipe.training, _workload(one), machine.devices[0])
-                for one in shipped
-            ),
-        )
-    recipe = loaded.recipe
-    judge = recipe.generation.judge
-    asked = (recipe.teacher, recipe.generation.user_teacher, judge.teacher if judge else None)
-    machine = look_around(runs, key_names(teacher for teacher in asked if teacher))
-    found = weigh_recipe(recipe.name, recipe.training, _workload(loaded), machine)
-    return Diagnosis(
-        machine=machine, recipe=found, unknown_base=None if found else recipe.training.base
-    )
-
-
-def _workload(loaded: LoadedRecipe) -> Workload:
-    recipe, dataset = loaded.recipe, loaded.recipe.dataset
-    return plan_work(
-        recipe.training,
-        plan_slots(recipe.generation, recipe.seed),
-        system_tokens=estimate_tokens(
-            render_system_prompt(loaded.character, detail=dataset.system_prompt)
-        ),
-        train_share=1.0 if dataset.heldout == "bundled" else 1 - dataset.validation_share,
-    )

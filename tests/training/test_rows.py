@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from exagirl.chatmodel.encoding import encode_conversation
 from exagirl.errors import ModelError
 from exagirl.training.base_model import give_template, load_tokenizer
-from exagirl.training.batch import AtPositions, collate_packs
-from exagirl.training.engine import Batcher, batch_loss
+from exagirl.training.batch import collate_packs
+from exagirl.training.engine import Batcher
+from exagirl.training.learner import Learner
 from exagirl.training.lora import add_adapter
 from exagirl.training.options import LoraOptions
 from exagirl.training.order import Reading, plan_packs
@@ -203,8 +204,8 @@ def test_packed_dialogues_do_not_see_each_other(rows):
     pack = [rows.row(at) for at in (2, 0, 5)]
     packed = collate_packs([pack, [rows.row(1)]], pad=0)
     with torch.no_grad():
-        together = AtPositions(model, packed["position_ids"])(
-            input_ids=packed["input_ids"], use_cache=False
+        together = model(
+            input_ids=packed["input_ids"], position_ids=packed["position_ids"], use_cache=False
         ).logits[0]
         start = 0
         for row in pack:
@@ -223,7 +224,9 @@ def test_a_packed_batch_has_the_loss_and_gradient_of_its_rows(rows, kind):
         if kind == "softcapped":
             model.config.final_logit_softcapping = 30.0
         packs = [(0, 3, 4), (1, 2)] if packing else [(0,), (3,), (4,), (1,), (2,)]
-        nats, count = batch_loss(model, Batcher(rows, 0, packing=packing)(packs))
+        batch = Batcher(rows, 0, packing=packing)(packs)
+        del batch["rows"]
+        nats, count = Learner(model)(**batch)
         nats.backward()
         grads = [p.grad for p in model.parameters() if p.requires_grad]
         found.append((nats.item(), int(count), torch.cat([g.flatten() for g in grads])))

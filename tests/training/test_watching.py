@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from exagirl.errors import MissingExtraError, ModelError
 from exagirl.training.base_model import give_template, load_base, load_tokenizer
 from exagirl.training.engine import Batcher, measure_rows
+from exagirl.training.learner import Learner
 from exagirl.training.lora import add_adapter, reload_adapter
 from exagirl.training.options import LoraOptions
 from exagirl.training.rows import encode_rows
@@ -77,7 +78,7 @@ def test_only_replies_are_learned(watched):
 def test_the_validation_loss_is_that_of_the_saved_adapter(watched, exaone_base):
     """Measured anew with the adapter from the folder, it is the same."""
     run, manifest, _ = watched
-    model = reload_adapter(load_base(exaone_base, "float32")[0], run.adapter("general"))
+    model = Learner(reload_adapter(load_base(exaone_base, "float32")[0], run.adapter("general")))
     rows = _held_out(exaone_base)
     measured = measure_rows(model, Batcher(rows, 0, packing=False), range(len(rows)), 2)
     assert measured.per_token == pytest.approx(manifest.notes["validation_loss"], abs=1e-5)
@@ -103,7 +104,7 @@ def test_a_stage_that_gets_no_better_ends_and_keeps_its_best_weights(tmp_path, e
     (manifest,) = train(run, options(exaone_base, stage(validate_every=3, early_stop=early)))
     notes = manifest.notes
     assert (notes["steps"], notes["kept_step"]) == (9, 3)
-    model = reload_adapter(load_base(exaone_base, "float32")[0], run.adapter("general"))
+    model = Learner(reload_adapter(load_base(exaone_base, "float32")[0], run.adapter("general")))
     rows = _held_out(exaone_base)
     measured = measure_rows(model, Batcher(rows, 0, packing=False), range(len(rows)), 2)
     assert measured.per_token == pytest.approx(metrics(run)[2]["validation_loss"], abs=1e-5)

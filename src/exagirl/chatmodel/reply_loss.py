@@ -34,7 +34,11 @@ class ReplyLoss(Record):
 
 
 def reply_loss(
-    model: Any, token_ids: Tensor, labels: Tensor, attention_mask: Tensor | None = None
+    model: Any,
+    token_ids: Tensor,
+    labels: Tensor,
+    attention_mask: Tensor | None = None,
+    position_ids: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Sum the loss over all labels.
 
@@ -43,6 +47,7 @@ def reply_loss(
         token_ids: Shape (conversations, tokens), int64.
         labels: Same shape; hidden positions hold -100.
         attention_mask: Same shape; 0 on padding.
+        position_ids: Same shape; begin anew with each conversation where several are packed.
 
     Returns:
         The summed loss in nats, and how many tokens it was summed over; both 0-dimensional.
@@ -50,11 +55,16 @@ def reply_loss(
     targets = labels[:, 1:]
     is_label = targets != HIDDEN
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inputs: dict[str, Any] = {
+        "input_ids": token_ids,
+        "attention_mask": attention_mask,
+        "use_cache": False,
+    }
+    if position_ids is not None:
+        inputs["position_ids"] = position_ids
     if not _has_plain_head(plain):
-        return _loss_of_logits(plain, token_ids, targets, attention_mask), is_label.sum()
-    hidden = plain.model(
-        input_ids=token_ids, attention_mask=attention_mask, use_cache=False
-    ).last_hidden_state
+        return _loss_of_logits(plain, inputs, targets), is_label.sum()
+    hidden = plain.model(**inputs).last_hidden_state
     spoken = hidden[:, :-1][is_label]
     weight = plain.lm_head.weight
     chunk = CHUNK.get(token_ids.device.type, CHUNK_ELSEWHERE)
@@ -91,16 +101,9 @@ def _has_plain_head(model: Any) -> bool:
     )
 
 
-def _loss_of_logits(
-    model: Any, token_ids: Tensor, targets: Tensor, attention_mask: Tensor | None
-) -> Tensor:
+def _loss_of_logits(model: Any, inputs: dict[str, Any], targets: Tensor) -> Tensor:
     columns = (targets != HIDDEN).any(dim=0).nonzero().squeeze(1)
-    logits = model(
-        input_ids=token_ids,
-        attention_mask=attention_mask,
-        logits_to_keep=columns,
-        use_cache=False,
-    ).logits
+    logits = model(**inputs, logits_to_keep=columns).logits
     return torch.nn.functional.cross_entropy(
         logits.flatten(0, 1).float(),
         targets[:, columns].flatten(),

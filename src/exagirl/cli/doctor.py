@@ -9,10 +9,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from exagirl import pipeline
 from exagirl.cli.options import DEFAULT_RUNS, JsonOption, RunsOption
 from exagirl.cli.screen import make_console
 from exagirl.dialogue.tally import clock
+from exagirl.doctor import diagnose
 from exagirl.recipe import load_recipe
 from exagirl.training.memory.diagnose import BaseFit, Diagnosis, RecipeFit
 from exagirl.training.memory.fit import Advice, parts_of
@@ -54,7 +54,7 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """이 컴퓨터로 무엇을 할 수 있는지, 레시피가 들어가는지 본다. 안 들어가면 1로 끝난다."""
-    found = pipeline.diagnose(load_recipe(recipe) if recipe else None, runs)
+    found = diagnose(load_recipe(recipe) if recipe else None, runs)
     if as_json:
         typer.echo(json.dumps(_facts(found), ensure_ascii=False, indent=2))
     else:

@@ -10,6 +10,7 @@ import typer
 from exagirl.cli import card, chat, check, demo, doctor, generate, init, inspect, plan, run, stages
 from exagirl.cli.screen import make_console
 from exagirl.errors import ExagirlError
+from exagirl.training.launched import is_follower
 
 FELL_SHORT = 1
 INTERRUPTED = 130
@@ -63,7 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         app(args=arguments)
     except ExagirlError as error:
-        console.print("[bold red]오류[/]", end=" ")
+        which = f"(프로세스 {os.environ['RANK']})" if is_follower() else ""
+        console.print(f"[bold red]오류{which}[/]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)
         return error.exit_code
     except KeyboardInterrupt:

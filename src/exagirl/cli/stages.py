@@ -10,11 +10,20 @@ from exagirl import pipeline
 from exagirl.cli.options import DEFAULT_RUNS, RecipeArgument, RunsOption
 from exagirl.cli.report import print_scores
 from exagirl.cli.screen import make_console, make_watcher
+from exagirl.progress import Nobody
 from exagirl.recipe import load_recipe
+from exagirl.training.launched import is_follower
 
 
 def train(recipe: RecipeArgument, runs: RunsOption = DEFAULT_RUNS) -> None:
-    """데이터셋을 만들고 모든 단계를 차례로 학습한다."""
+    """데이터셋을 만들고 모든 단계를 차례로 학습한다.
+
+    GPU가 여러 장이면: torchrun --nproc-per-node 2 -m exagirl train 레시피
+    """
+    if is_follower():
+        # The first process holds the folder's lock, writes, and speaks for all.
+        pipeline.train(pipeline.Job(load_recipe(recipe), runs, Nobody()))
+        return
     _stage(recipe, runs, pipeline.train)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -56,18 +54,3 @@ def collate_packs(packs: Sequence[Sequence[Row]], pad: int) -> dict[str, Tensor]
         name: pad_sequence(joined[name], batch_first=True, padding_value=filler)
         for name, filler in fillers.items()
     }
-
-
-class AtPositions:
-    """A causal language model that is told the position of every token; the rest stays its own."""
-
-    def __init__(self, plain: Any, position_ids: Tensor) -> None:
-        self.config = plain.config
-        self._plain = partial(plain, position_ids=position_ids)
-        if hasattr(plain, "lm_head") and hasattr(plain, "model"):
-            self.lm_head = plain.lm_head
-            self.model = partial(plain.model, position_ids=position_ids)
-
-    def __call__(self, **options: Any) -> Any:
-        """The model's own forward pass."""
-        return self._plain(**options)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import Trainer
 
-from exagirl.chatmodel.reply_loss import ReplyLoss, reply_loss
-from exagirl.training.batch import AtPositions, collate, collate_packs
+from exagirl.chatmodel.reply_loss import ReplyLoss
+from exagirl.training.batch import collate, collate_packs
 from exagirl.training.checkpoint import WEIGHTS, load_learning, save_learning
 from exagirl.training.finite import Ledger
+from exagirl.training.learner import Learner
 from exagirl.training.order import Pack
 from exagirl.training.rows import Rows
 
@@ -57,39 +57,23 @@ class Batcher:
         return {**collate([self.rows.row(i) for i in numbers], self.pad), "rows": numbers}
 
 
-def in_dtype(model: Any) -> AbstractContextManager[Any]:
-    """Compute in the base's dtype; the adapter's weights are float32, the base's may be less."""
-    weight = model.get_input_embeddings().weight
-    context: AbstractContextManager[Any] = torch.autocast(
-        weight.device.type, weight.dtype, enabled=weight.dtype != torch.float32
-    )
-    return context
-
-
-def batch_loss(model: Any, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """The summed loss of a batch, padded or packed, in nats, and how many tokens it is of."""
-    positions = batch.get("position_ids")
-    if positions is not None:
-        plain = model.get_base_model() if hasattr(model, "get_base_model") else model
-        model = AtPositions(plain, positions)
-    return reply_loss(model, batch["input_ids"], batch["labels"], batch.get("attention_mask"))
-
-
-def measure_rows(model: Any, batcher: Batcher, rows: Sequence[int], batch_size: int) -> ReplyLoss:
+def measure_rows(
+    learner: Learner, batcher: Batcher, rows: Sequence[int], batch_size: int
+) -> ReplyLoss:
     """How surprised a model is by the replies of rows; nothing is learned, nothing is drawn."""
     lengths = batcher.rows.lengths
     order = sorted(rows, key=lambda row: int(lengths[row]))
-    was_training = model.training
-    model.eval()
+    was_training = learner.training
+    learner.eval()
     nats, tokens = 0.0, 0
     # Not inference_mode: what the model caches here must serve the next step's gradient.
-    with torch.no_grad(), in_dtype(model):
+    with torch.no_grad():
         for start in range(0, len(order), batch_size):
             batch = batcher([(row,) for row in order[start : start + batch_size]])
-            on_device = {k: v.to(model.device) for k, v in batch.items() if k != "rows"}
-            total, count = batch_loss(model, on_device)
+            on_device = {k: v.to(learner.device) for k, v in batch.items() if k != "rows"}
+            total, count = learner(**on_device)
             nats, tokens = nats + total.item(), tokens + int(count.item())
-    model.train(was_training)
+    learner.train(was_training)
     return ReplyLoss(nats=nats, tokens=tokens)
 
 
@@ -136,8 +120,7 @@ class ReplyTrainer(Trainer):  # type: ignore[misc]
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         """The loss on replies, per token of the whole step."""
-        with in_dtype(self.model):
-            nats, count = batch_loss(model, inputs)
+        nats, count = model(**inputs)
         loss = nats / (count if num_items_in_batch is None else num_items_in_batch)
         if self.args.world_size > 1 and self.args.average_tokens_across_devices:
             loss = loss * self.args.world_size  # gradients are averaged over the processes

@@ -17,6 +17,7 @@ from exagirl.progress import Watcher
 from exagirl.training.checkpoint import Checkpoints
 from exagirl.training.engine import Batcher, Packs, ReplyTrainer, measure_rows
 from exagirl.training.finite import Guard, Ledger
+from exagirl.training.learner import Learner
 from exagirl.training.options import StageOptions
 from exagirl.training.order import Pack, Reading
 from exagirl.training.processes import process_count
@@ -98,8 +99,10 @@ def make_trainer(
     validation = Batcher(job.validation, pad, packing=job.packing)
     ledger = Ledger()
 
+    learner = Learner(student.model)
+
     def loss_of(row: int) -> float:
-        return measure_rows(student.model, batcher, [row], 1).nats
+        return measure_rows(learner, batcher, [row], 1).nats
 
     def name_of(row: int) -> str:
         ids = job.train.row(row)
@@ -109,7 +112,7 @@ def make_trainer(
     trainer = ReplyTrainer(
         ledger=ledger,
         validation=validation,
-        model=student.model,
+        model=learner,
         args=_arguments(job),
         train_dataset=Packs(packs),
         data_collator=batcher,

@@ -116,7 +116,7 @@ def learn(student: Student, job: StageJob) -> StageResult:
             raise
         raise ModelError(_out_of_memory(student, job)) from error
     history = trainer.state.log_history
-    best = early.restore(student.model, history) if early else None
+    best = early.restore(trainer.model, history) if early else None
     rows = metric_rows(history)
     if trainer.is_world_process_zero():
         student.model.save_pretrained(job.folder)

@@ -67,6 +67,7 @@ def train_stages(training: Training) -> list[Manifest]:
     """
     quiet_libraries()
     options, run = training.options, training.run
+    wait_for_all()  # the first process may still be making the dataset
     dataset = read_manifest(run.dataset)
     if dataset is None:
         raise ModelError(f"{run.dataset}: 데이터셋이 없습니다. 'exagirl train'을 다시 실행하세요.")
