@@ -150,8 +150,10 @@ def file_faults(path: Path) -> Iterator[None]:
             f"{path}: 파일을 다룰 수 없습니다({error.strerror or error})."
         ) from error
     except Exception as error:
-        # Libraries written in Rust (safetensors, tokenizers) tell the number in words.
-        if f"os error {errno.ENOSPC}" in str(error):
+        # Libraries written in Rust (safetensors, tokenizers) tell the number in words, torch.save
+        # tells none at all.
+        words = (f"os error {errno.ENOSPC}", "PytorchStreamWriter failed", ". unexpected pos ")
+        if any(word in str(error) for word in words):
             raise _no_space(path) from error
         raise
 

@@ -158,7 +158,12 @@ class Impatient(Heard):
             raise KeyboardInterrupt
 
 
-if __name__ == "__main__":
+def main():
+    """Train a run folder by the options of a file; dies after so many steps."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     chosen = TrainingOptions.model_validate_json(Path(sys.argv[2]).read_text("utf-8"))
     train(RunFolder(Path(sys.argv[1])), chosen, Killer(int(sys.argv[3])))
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,8 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
-from exagirl.errors import MissingExtraError, ModelError
+from exagirl.artifact import file_faults
+from exagirl.errors import ArtifactError, MissingExtraError, ModelError
 from exagirl.training.base_model import give_template, load_base, load_tokenizer
 from exagirl.training.engine import Batcher, measure_rows
 from exagirl.training.learner import Learner
@@ -206,3 +207,9 @@ def test_settings_that_do_not_go_together_are_refused(fields, what):
     """The message says which to change."""
     with pytest.raises(ValidationError, match=what):
         stage(**fields)
+
+
+def test_a_disk_that_fills_up_under_a_checkpoint_is_told(tmp_path):
+    """torch.save speaks of positions in a file; a person reads that there is no room."""
+    with pytest.raises(ArtifactError, match="자리가 없습니다"), file_faults(tmp_path):
+        torch.save(torch.zeros(1_000_000), "/dev/full")

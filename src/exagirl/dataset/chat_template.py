@@ -38,6 +38,11 @@ FAMILIES = (
         opener="<|im_start|>",
         stop="<|im_end|>",
     ),
+    Family(
+        name="llama3",
+        opener="<|start_header_id|>",
+        stop="<|eot_id|>",
+    ),
 )
 
 
@@ -64,7 +69,7 @@ def family_of(vocabulary: Container[str], *, is_chat_model: bool) -> Family:
     marks = ", ".join(family.opener for family in FAMILIES)
     raise ModelError(
         f"이 모델의 토크나이저에는 아는 대화 표시가 없습니다({marks} 가운데 하나가 있어야 합니다). "
-        "EXAONE, Gemma, Qwen 계열의 모델을 training.base에 적어 주세요."
+        "EXAONE, Gemma, Qwen, Llama 3 계열의 모델을 training.base에 적어 주세요."
     )
 
 

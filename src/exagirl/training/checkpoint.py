@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers import TrainerCallback
 
 from exagirl.artifact import file_faults, is_complete, make_folder, seal
@@ -30,15 +32,30 @@ _PREFIX, _BEST = "checkpoint-", "best-"
 _NEVER_READ = "training_args.bin"
 
 
-def save_learning(model: Any, path: Path) -> None:
-    """Save the weights that learn, under the names that they have in the model."""
-    weights = {
-        name: weight.detach().contiguous().cpu()
+def whole_weights(model: Any) -> dict[str, Tensor]:
+    """The adapter's weights on the CPU, under the names that they have in the model.
+
+    Where FSDP has cut them into parts they are put together, so every process has to call this.
+    """
+    return {
+        name: _whole(weight).detach().contiguous().cpu()
         for name, weight in model.named_parameters()
-        if weight.requires_grad
+        if weight.requires_grad or ".lora_" in name
     }
+
+
+def _whole(weight: Tensor) -> Tensor:
+    return weight.full_tensor() if isinstance(weight, DTensor) else weight
+
+
+def save_learning(model: Any, path: Path) -> None:
+    """Save the adapter's weights as they learn; every process calls it, the main one writes."""
+    weights = whole_weights(model)
+    if not is_main():
+        return
     aside = path.with_name(f".{path.name}.partial")
     with file_faults(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         save_file(weights, aside)
         aside.replace(path)
 
@@ -50,7 +67,7 @@ def load_learning(model: Any, path: Path) -> None:
         ModelError: They are those of another model.
     """
     saved = load_file(path)
-    learning = {name: w for name, w in model.named_parameters() if w.requires_grad}
+    learning = {n: w for n, w in model.named_parameters() if w.requires_grad or ".lora_" in n}
     if {n: w.shape for n, w in saved.items()} != {n: w.shape for n, w in learning.items()}:
         raise ModelError(
             f"{path}: 이 어댑터의 것이 아닙니다. {path.parent.parent} 폴더를 지우고 다시 "
@@ -58,7 +75,13 @@ def load_learning(model: Any, path: Path) -> None:
         )
     with torch.no_grad():
         for name, weight in learning.items():
-            weight.copy_(saved[name])
+            if isinstance(weight, DTensor):
+                part = distribute_tensor(
+                    saved[name].to(weight.device), weight.device_mesh, weight.placements
+                )
+                weight.copy_(part)
+            else:
+                weight.copy_(saved[name])
 
 
 class Checkpoints(TrainerCallback):  # type: ignore[misc]

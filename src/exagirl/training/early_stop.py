@@ -10,7 +10,7 @@ from transformers import TrainerCallback
 from exagirl.record import Record
 from exagirl.training.checkpoint import Checkpoints, load_learning, save_learning
 from exagirl.training.options import EarlyStopOptions
-from exagirl.training.processes import is_main, wait_for_all
+from exagirl.training.processes import wait_for_all
 
 
 class Measured(Record):
@@ -47,8 +47,7 @@ class EarlyStop(TrainerCallback):  # type: ignore[misc]
         if best is None:
             return
         if best.step == state.global_step:
-            if is_main():
-                save_learning(facts["model"], self._checkpoints.best(best.step))
+            save_learning(facts["model"], self._checkpoints.best(best.step))
             return
         later = {e["step"] for e in state.log_history if "eval_loss" in e and e["step"] > best.step}
         if len(later) >= self._options.patience:

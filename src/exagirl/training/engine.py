@@ -154,19 +154,17 @@ class ReplyTrainer(Trainer):  # type: ignore[misc]
         return 0
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Into a checkpoint go the weights that learn; FSDP and DeepSpeed have their own way.
+        """Into a checkpoint go the weights that learn; DeepSpeed has its own way.
 
         peft's own file would not do: an adapter may be saved in another form than it learns in.
         """
-        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+        if self.is_deepspeed_enabled:
             super().save_model(output_dir, _internal_call)
-        elif self.args.should_save:
-            folder = Path(output_dir or self.args.output_dir)
-            folder.mkdir(parents=True, exist_ok=True)
-            save_learning(self.model, folder / WEIGHTS)
+        else:
+            save_learning(self.model, Path(output_dir or self.args.output_dir) / WEIGHTS)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+        if self.is_deepspeed_enabled:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
         else:
             load_learning(self.model, Path(resume_from_checkpoint) / WEIGHTS)

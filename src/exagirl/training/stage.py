@@ -7,12 +7,13 @@ from pathlib import Path
 
 import torch
 
+from exagirl.artifact import file_faults
 from exagirl.chatmodel.encoding import Conversation
 from exagirl.errors import ModelError
 from exagirl.progress import Watcher
 from exagirl.record import Record
 from exagirl.training.batch import collate
-from exagirl.training.checkpoint import Checkpoints
+from exagirl.training.checkpoint import Checkpoints, whole_weights
 from exagirl.training.curves import can_draw, draw_curves
 from exagirl.training.early_stop import EarlyStop
 from exagirl.training.job import StageJob, Student, make_trainer
@@ -110,7 +111,8 @@ def learn(student: Student, job: StageJob) -> StageResult:
     early = EarlyStop(job.stage.early_stop, job.checkpoints) if job.stage.early_stop else None
     trainer = make_trainer(student, job, packs, [early] if early else [])
     try:
-        trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+        with file_faults(job.checkpoints.folder):
+            trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
@@ -118,8 +120,9 @@ def learn(student: Student, job: StageJob) -> StageResult:
     history = trainer.state.log_history
     best = early.restore(trainer.model, history) if early else None
     rows = metric_rows(history)
+    weights = whole_weights(student.model)
     if trainer.is_world_process_zero():
-        student.model.save_pretrained(job.folder)
+        student.model.save_pretrained(job.folder, state_dict=weights)
         _draw(job, rows)
     student.model.eval()
     steps = trainer.state.global_step
