@@ -28,7 +28,9 @@ class LoraOptions(Record):
         default=False, description="배율을 alpha / √rank로 한다. 큰 rank에서 쓴다."
     )
     dora: bool = Field(
-        default=False, description="DoRA: 가중치의 크기와 방향을 따로 배운다. 느려진다."
+        default=False,
+        description="DoRA: 가중치의 크기와 방향을 따로 배운다. 느리고, 층마다 가중치 크기의 "
+        "메모리가 더 든다.",
     )
     init: Literal[
         "default",
