@@ -63,6 +63,8 @@ class RunFolder:
         self.adapters = root / "adapter"
         self.model = root / "model"
         self.evaluation = root / "evaluation"
+        self.answers = root / ".evaluation" / "answers.sqlite"
+        self.export = root / "export"
         self.chats = root / "chats"
 
     def adapter(self, stage: str) -> Path:
@@ -227,6 +229,7 @@ def seal(
     *,
     notes: Mapping[str, Any] | None = None,
     leave_out: tuple[str, ...] = (),
+    known: Mapping[str, FileRecord] | None = None,
 ) -> Manifest:
     """Declare a folder whole: hash its files and write the manifest, last.
 
@@ -236,12 +239,13 @@ def seal(
         inputs: Name to hash of everything it was made from.
         notes: Facts worth keeping (counts, losses).
         leave_out: Names of files and folders that may go on changing, such as a journal.
+        known: Files that were hashed while they were written; they are not read again.
     """
+    known = known or {}
     with file_faults(folder):
         files = {
-            path.relative_to(folder).as_posix(): FileRecord(
-                size=path.stat().st_size, sha256=hash_file(path)
-            )
+            path.relative_to(folder).as_posix(): known.get(path.relative_to(folder).as_posix())
+            or FileRecord(size=path.stat().st_size, sha256=hash_file(path))
             for path in sorted(folder.rglob("*"))
             if path.is_file() and not _left_out(path.relative_to(folder), leave_out)
         }

@@ -10,73 +10,47 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from contextlib import AbstractAsyncContextManager
-from importlib import resources, util
+from importlib import resources
 from pathlib import Path
 from threading import Event
 
 import yaml
 
-from exagirl.artifact import Manifest, RunFolder, fingerprint, has_text, read_manifest, write_text
-from exagirl.chat.session import Said, Session, speak_locally
-from exagirl.chatmodel.options import TeacherOptions
-from exagirl.chatmodel.protocol import ChatModel, Message
-from exagirl.dataset.build import build_dataset, read_messages
+from exagirl.artifact import Manifest, RunFolder, fingerprint, has_text, write_text
+from exagirl.chat.session import Said
+from exagirl.chatmodel.protocol import Message
+from exagirl.dataset.build import build_dataset
 from exagirl.dialogue import outputs
 from exagirl.dialogue.batch import generate_by_batch
 from exagirl.dialogue.estimate import Estimate, estimate
 from exagirl.dialogue.generate import generate_dialogues, reread_dialogues
-from exagirl.dialogue.order import Order
 from exagirl.dialogue.outputs import Form, read_dialogues
 from exagirl.dialogue.plan import plan_slots
 from exagirl.dialogue.report.write import Inspected, inspect_dialogues
-from exagirl.errors import ArtifactError, MissingExtraError, ModelError, RecipeError
-from exagirl.evaluation.evaluate import Heldout, Scores, evaluate_models
-from exagirl.persona.character import read_character
-from exagirl.persona.system_prompt import render_system_prompt
+from exagirl.errors import RecipeError
+from exagirl.evaluation.scores import Evaluation
+from exagirl.export.choice import ExportChoice, Exported
+from exagirl.job import Job, find_run, need, need_train_extra
+from exagirl.models import open_chat, open_local_teacher
 from exagirl.persona.yaml_file import dump_character
 from exagirl.progress import Watcher
-from exagirl.recipe import LoadedRecipe, dump_recipe, load_recipe
+from exagirl.recipe import dump_recipe, load_recipe
 from exagirl.record import Record
+from exagirl.scoring import score_run
 from exagirl.training.launched import is_follower, launched_count
 
+__all__ = ["Job", "RunReport", "find_run", "open_chat", "open_local_teacher", "run_recipe"]
+
 JOIN_S = 10.0
-TRAIN_MODULES = ("torch", "transformers", "peft", "accelerate", "datasets", "safetensors")
 
 
 class RunReport(Record):
     """What a whole run leaves behind to look at."""
 
-    scores: dict[str, Scores]
-    """``base`` and ``tuned``."""
+    evaluation: Evaluation
+    """``base`` against ``tuned``."""
     sample: tuple[Said, ...]
     """A short conversation with the character."""
-
-
-class Job:
-    """One recipe at work in one run folder."""
-
-    def __init__(self, loaded: LoadedRecipe, runs: Path, watcher: Watcher) -> None:
-        self.recipe = loaded.recipe
-        self.character = loaded.character
-        self.folder = RunFolder(runs / loaded.recipe.name)
-        self.watcher = watcher
-
-    @property
-    def order(self) -> Order:
-        """What is asked of the teacher."""
-        recipe = self.recipe
-        return Order(self.character, recipe.teacher, recipe.generation, recipe.seed)
-
-    @property
-    def system(self) -> str:
-        """The character's system prompt, the same text in every stage."""
-        return render_system_prompt(self.character, detail=self.recipe.dataset.system_prompt)
-
-    @property
-    def last_stage(self) -> Path:
-        """The adapter after the last stage."""
-        return self.folder.adapter(self.recipe.training.stages[-1].name)
 
 
 def run_recipe(job: Job) -> RunReport:
@@ -96,7 +70,7 @@ def run_recipe(job: Job) -> RunReport:
         generate(job)
         train(job)
         merge(job)
-        return RunReport(scores=evaluate(job), sample=sample(job))
+        return RunReport(evaluation=evaluate(job), sample=sample(job))
 
 
 def write_recipe(job: Job) -> None:
@@ -192,29 +166,6 @@ def inspect(folder: RunFolder, watcher: Watcher) -> Inspected:
     )
 
 
-def open_local_teacher(options: TeacherOptions) -> AbstractAsyncContextManager[ChatModel]:
-    """Load a ``local`` teacher: a folder, a merged model, or a name on the Hub.
-
-    Raises:
-        MissingExtraError: The libraries for models are not installed.
-        ModelError: The model cannot be loaded.
-    """
-    need_train_extra()
-    from exagirl.chatmodel.local import LocalModel
-    from exagirl.chatmodel.local_teacher import LocalTeacher
-    from exagirl.training.base_model import load_base
-    from exagirl.training.train import quiet_libraries
-
-    quiet_libraries()
-    model, tokenizer = load_base(options.model, "auto")
-    if tokenizer.chat_template is None:
-        raise ModelError(
-            f"{options.model}: 대화 서식이 없는 모델이라 교사가 될 수 없습니다. 이름에 Instruct나 "
-            "chat이 든 모델을 쓰세요."
-        )
-    return LocalTeacher(LocalModel(model, tokenizer), options.batch_size)
-
-
 def train(job: Job) -> list[Manifest]:
     """The dataset, then every LoRA stage on one adapter: ``dataset/``, ``adapter/STAGE/``.
 
@@ -232,7 +183,7 @@ def train(job: Job) -> list[Manifest]:
 
 
 def _make_dataset(job: Job) -> None:
-    _need(job.folder.dialogues, f"exagirl generate {job.recipe.name}")
+    need(job.folder.dialogues, f"exagirl generate {job.recipe.name}")
     subsets = job.recipe.generation.subsets
     build_dataset(
         {subset: read_dialogues(job.folder.dialogues, subset) for subset in subsets},
@@ -244,12 +195,18 @@ def _make_dataset(job: Job) -> None:
     )
 
 
-def merge(job: Job) -> Manifest:
-    """The adapter into the base, with the character in the chat template: ``model/``."""
-    need_train_extra()
-    from exagirl.export.merge import Baked, merge_unless_done
+def merge(job: Job, *, overwrite: bool = False) -> Manifest:
+    """The adapter into the base, with the character in the chat template: ``model/``.
 
-    adapter = _need(job.last_stage, f"exagirl train {job.recipe.name}")
+    Args:
+        job: Whose adapter.
+        overwrite: Also replace a folder that holds something else.
+    """
+    need_train_extra()
+    from exagirl.export.merge import merge_unless_done
+    from exagirl.export.model_files import Baked
+
+    adapter = need(job.last_stage, f"exagirl train {job.recipe.name}")
     return merge_unless_done(
         job.recipe.training.base,
         job.last_stage,
@@ -258,7 +215,9 @@ def merge(job: Job) -> Manifest:
             default_system=job.system,
             texts={"character.yaml": dump_character(job.character)},
             dtype=job.recipe.export.dtype,
+            shard_gb=job.recipe.export.shard_gb,
         ),
+        overwrite=overwrite,
         inputs={
             "adapter": adapter.digest,
             "export": fingerprint(job.recipe.export),
@@ -268,45 +227,40 @@ def merge(job: Job) -> Manifest:
     )
 
 
-def evaluate(job: Job) -> dict[str, Scores]:
-    """Base against tuned on held-out dialogues: ``evaluation/``."""
+def export(folder: RunFolder, choice: ExportChoice, watcher: Watcher) -> Exported:
+    """The merged model, or the adapter, in a form for other programs: ``export/FORM/``."""
     need_train_extra()
-    from exagirl.chatmodel.local import LocalModel
-    from exagirl.training.base_model import give_template, load_base
+    from exagirl.export.forms import export_run
+    from exagirl.export.request import ExportRequest
     from exagirl.training.train import quiet_libraries
 
     quiet_libraries()
-    recipe = job.recipe
-    model = _need(job.folder.model, f"exagirl merge {recipe.name}")
-    dataset = _need(job.folder.dataset, f"exagirl train {recipe.name}")
-    subset = recipe.evaluation.data or recipe.training.stages[-1].data
-
-    def base() -> LocalModel:
-        loaded, tokenizer = load_base(recipe.training.base, recipe.training.dtype)
-        return LocalModel(loaded, give_template(tokenizer, job.system))
-
-    return evaluate_models(
-        {"base": base, "tuned": lambda: LocalModel.load(job.folder.model)},
-        Heldout(
-            conversations=read_messages(job.folder.dataset, subset, "validation"),
-            rules=job.character.check_rules(),
-            options=recipe.evaluation,
-            seed=recipe.seed,
-        ),
-        folder=job.folder.evaluation,
-        inputs={
-            "model": model.digest,
-            "dataset": dataset.digest,
-            "options": fingerprint([recipe.evaluation, subset, recipe.seed]),
-        },
-        watcher=job.watcher,
+    job = Job(load_recipe(str(folder.root)), folder.root.parent, watcher)
+    training = job.recipe.training
+    request = ExportRequest(
+        choice=choice,
+        name=folder.root.resolve().name,
+        base=training.base,
+        model=folder.model,
+        adapter=folder.adapter(training.stages[-1].name),
+        out=folder.export,
+        default_system=job.system,
+        character=dump_character(job.character),
+        dtype=job.recipe.export.dtype,
     )
+    with folder.locked():
+        return export_run(request, watcher)
+
+
+def evaluate(job: Job) -> Evaluation:
+    """Base against tuned on what no training read: ``evaluation/``."""
+    return score_run(job)
 
 
 def sample(job: Job) -> tuple[Said, ...]:
     """A short conversation with the merged model, for a person to read."""
     path = job.folder.evaluation / ".sample.json"
-    model = _need(job.folder.model, f"exagirl merge {job.recipe.name}")
+    model = need(job.folder.model, f"exagirl merge {job.recipe.name}")
     lines = yaml.safe_load(
         (resources.files("exagirl.evaluation") / "sample_lines.yaml").read_text("utf-8")
     )
@@ -324,58 +278,3 @@ def sample(job: Job) -> tuple[Said, ...]:
     turns = [turn.model_dump() for turn in session.turns]
     write_text(path, json.dumps({"model": model.digest, "turns": turns}, ensure_ascii=False))
     return tuple(session.turns)
-
-
-def open_chat(folder: RunFolder, *, user: str, seed: int | None = None) -> Session:
-    """A session with a run's merged model.
-
-    Raises:
-        ArtifactError: The run has no finished model.
-    """
-    need_train_extra()
-    from exagirl.chatmodel.local import LocalModel, Sampling
-    from exagirl.training.train import quiet_libraries
-
-    _need(folder.model, f"exagirl run {folder.root.name}")
-    quiet_libraries()
-    character = read_character(folder.model / "character.yaml")
-    backend = speak_locally(LocalModel.load(folder.model), Sampling(seed=seed))
-    return Session(character, backend, user=user)
-
-
-def find_run(name_or_path: str, runs: Path) -> RunFolder:
-    """The run folder of a name or a path.
-
-    Raises:
-        ArtifactError: There is none.
-    """
-    for root in (runs / name_or_path, Path(name_or_path).expanduser()):
-        if root.is_dir():
-            return RunFolder(root)
-    found = sorted(p.name for p in runs.iterdir() if p.is_dir()) if runs.is_dir() else []
-    have = f"있는 실행: {', '.join(found)}." if found else f"{runs} 폴더에는 아직 실행이 없습니다."
-    raise ArtifactError(
-        f"'{name_or_path}'이라는 실행을 찾을 수 없습니다. {have} 'exagirl run quickstart'로 만들 "
-        "수 있습니다."
-    )
-
-
-def need_train_extra() -> None:
-    """Make sure that the libraries for training are installed.
-
-    Raises:
-        MissingExtraError: One is missing; the message names the extra.
-    """
-    missing = [name for name in TRAIN_MODULES if util.find_spec(name) is None]
-    if missing:
-        raise MissingExtraError(
-            f"학습과 로컬 모델에 필요한 {', '.join(missing)}이(가) 없습니다. 설치하세요: "
-            "pip install 'exagirl[train]'"
-        )
-
-
-def _need(folder: Path, command: str) -> Manifest:
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise ArtifactError(f"{folder}: 아직 만들어지지 않았습니다. 먼저 '{command}'을 실행하세요.")
-    return manifest

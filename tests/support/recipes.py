@@ -29,7 +29,15 @@ training:
       learning_rate: 1.0e-3
       gradient_accumulation: 2
 export: {{dtype: keep}}
-evaluation: {{data: exa-data, replies: 3, max_new_tokens: 8}}
+evaluation:
+  data: exa-data
+  replies: 3
+  probes: 2
+  facts: 1
+  fact_turns: [1, 2]
+  drift_turns: 2
+  plain_texts: 2
+  max_new_tokens: 8
 """
 
 

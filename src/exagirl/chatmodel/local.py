@@ -12,36 +12,32 @@ from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    DynamicCache,
+    LogitsProcessorList,
     StoppingCriteria,
     StoppingCriteriaList,
     TextIteratorStreamer,
 )
 
-from exagirl.chatmodel.encoding import Conversation, encode_conversation, encode_prompt
+from exagirl.chatmodel.encoding import (
+    HIDDEN,
+    Conversation,
+    Encoded,
+    encode_conversation,
+    encode_prompt,
+)
+from exagirl.chatmodel.local_draw import DrawEach
+from exagirl.chatmodel.local_memory import (
+    PromptMemory,
+    cache_name,
+    has_plain_attention,
+    row_of,
+)
 from exagirl.chatmodel.reply_loss import ReplyLoss, total_loss
+from exagirl.chatmodel.sampling import Completion, Sampling
 from exagirl.errors import ModelError
-from exagirl.record import Record
 
-
-class Sampling(Record):
-    """How a reply is drawn."""
-
-    max_new_tokens: int = 256
-    temperature: float = 0.7
-    """0 takes the likeliest token every time."""
-    top_p: float = 0.9
-    repetition_penalty: float = 1.1
-    seed: int | None = None
-
-
-class Completion(Record):
-    """A reply with what it took."""
-
-    text: str
-    prompt_tokens: int
-    completion_tokens: int
-    is_cut: bool
-    """True where the limit ended it, not the model."""
+__all__ = ["Completion", "LocalModel", "Sampling", "best_device", "best_dtype"]
 
 
 def _ending(tokens: list[int], ends: set[int], sampling: Sampling) -> dict[str, Any]:
@@ -93,6 +89,8 @@ class LocalModel:
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model = model.eval()
         self._tokenizer = tokenizer
+        self._memory = PromptMemory()
+        self._has_plain_attention = has_plain_attention(model)
 
     @classmethod
     def load(cls, folder: Path) -> LocalModel:
@@ -144,10 +142,6 @@ class LocalModel:
         if faults:
             raise ModelError(f"답을 만들다가 멈췄습니다({faults[0]}).") from faults[0]
 
-    def replies(self, conversations: Sequence[Conversation], sampling: Sampling) -> list[str]:
-        """One reply to each conversation, generated as one batch."""
-        return [reply.text for reply in self.complete(conversations, sampling)]
-
     def complete(
         self,
         conversations: Sequence[Conversation],
@@ -156,14 +150,72 @@ class LocalModel:
     ) -> list[Completion]:
         """One reply to each conversation, generated as one batch, with what it took."""
         prompts = [self.prompt_tokens(messages) for messages in conversations]
+        ids, mask = self._padded(prompts)
+        produced = self._generate(ids, mask, sampling, stop=stop)[:, ids.shape[1] :]
+        return self._completions(prompts, produced, sampling)
+
+    def draw(
+        self,
+        conversations: Sequence[Conversation],
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> list[Completion]:
+        """One reply to each conversation, drawn with a seed of its own.
+
+        What a reply says depends on its conversation and its seed alone, whatever else is in the
+        batch, but for what rounding makes of other neighbours. What earlier batches read of a
+        conversation, such as its system prompt, is not read again.
+
+        Args:
+            conversations: Generated as one batch.
+            sampling: Its own seed is not used.
+            seeds: One a conversation.
+        """
+        prompts = [self.prompt_tokens(messages) for messages in conversations]
+        ids, mask = self._padded(prompts)
+        drawer = [DrawEach(sampling, seeds)] if sampling.temperature > 0 else []
+        likeliest = sampling.model_copy(update={"temperature": 0.0, "seed": None})
+        cache = self._cache_of(prompts)
+        more = {"logits_processor": LogitsProcessorList(drawer)}
+        if cache is not None:
+            more[cache_name(self._model)] = cache
+        width = ids.shape[1]
+        produced = self._generate(ids, mask, likeliest, **more)[:, width:]
+        replies = self._completions(prompts, produced, sampling)
+        if cache is not None:
+            for row, (prompt, reply) in enumerate(zip(prompts, replies, strict=True)):
+                said = [*prompt, *produced[row, : reply.completion_tokens].tolist()]
+                start = width - len(prompt)
+                self._memory.keep(said, row_of(cache, row, start, start + len(said)))
+        return replies
+
+    def _cache_of(self, prompts: list[list[int]]) -> Any:
+        """Keys and values that a batch begins with; None where the model keeps no plain ones."""
+        if not self._has_plain_attention:
+            return None
+        shared = self._memory.common(prompts)
+        if shared:
+            cache = DynamicCache()
+            ids = torch.tensor([shared], device=self._model.device)
+            with torch.inference_mode():
+                self._model(input_ids=ids, logits_to_keep=1, **{cache_name(self._model): cache})
+            self._memory.keep(shared, row_of(cache, 0, 0, len(shared)))
+        known = self._memory.recall(prompts)
+        return known if known is not None else DynamicCache()
+
+    def _padded(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Prompts side by side, padded on the left, and where there is no padding."""
         width = max(map(len, prompts))
         pad = self._tokenizer.pad_token_id
         if pad is None:
             pad = self._tokenizer.eos_token_id
-        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
+        ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts])
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
-        device = self._model.device
-        produced = self._generate(ids.to(device), mask.to(device), sampling, stop=stop)[:, width:]
+        return ids.to(self._model.device), mask.to(self._model.device)
+
+    def _completions(
+        self, prompts: Sequence[Sequence[int]], produced: Tensor, sampling: Sampling
+    ) -> list[Completion]:
         ends = self._stop_tokens()
         texts: list[str] = self._tokenizer.batch_decode(produced, skip_special_tokens=True)
         return [
@@ -188,6 +240,7 @@ class LocalModel:
         *,
         streamer: TextIteratorStreamer | None = None,
         stop: Event | None = None,
+        **more: Any,
     ) -> Tensor:
         if sampling.seed is not None:
             torch.manual_seed(sampling.seed)
@@ -209,16 +262,23 @@ class LocalModel:
                 streamer=streamer,
                 stopping_criteria=criteria,
                 **drawn,
+                **more,
             )
         return produced
 
-    def draw_replies(
-        self, conversations: Sequence[Conversation], max_new_tokens: int, seed: int
-    ) -> list[str]:
-        """One reply to each conversation, with the sampling of a chat."""
-        return self.replies(conversations, Sampling(max_new_tokens=max_new_tokens, seed=seed))
-
-    def measure_loss(self, conversations: Sequence[Conversation]) -> ReplyLoss:
-        """How likely the character's replies in these conversations are to the model."""
+    def read_replies(self, conversations: Sequence[Conversation]) -> list[ReplyLoss]:
+        """How likely the character's replies are, conversation by conversation."""
         rows = [encode_conversation(self._tokenizer, messages) for messages in conversations]
-        return total_loss(self._model, rows)
+        return [total_loss(self._model, [row]) for row in rows]
+
+    def read_texts(self, texts: Sequence[str]) -> list[ReplyLoss]:
+        """How likely plain texts are, each from its first token on, outside of any conversation."""
+        return [total_loss(self._model, [self._plain(text)]) for text in texts]
+
+    def _plain(self, text: str) -> Encoded:
+        """A text after the token that begins one, or where there is none, the one that ends one."""
+        start = self._tokenizer.bos_token_id
+        if start is None:
+            start = self._tokenizer.eos_token_id
+        ids = tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return Encoded(token_ids=(start, *ids), labels=(HIDDEN, *ids))

@@ -117,7 +117,8 @@ class _HeadLoss(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
-        gradient = torch.empty_like(hidden)
+        # None where a text is only read.
+        gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         nats = torch.zeros((), dtype=torch.float32, device=hidden.device)
         for start in range(0, len(hidden), chunk):
             part = slice(start, start + chunk)
@@ -125,6 +126,8 @@ class _HeadLoss(torch.autograd.Function):  # type: ignore[misc]
             wanted = targets[part].unsqueeze(1)
             normaliser = logits.logsumexp(dim=1, keepdim=True)
             nats += (normaliser - logits.gather(1, wanted)).sum()
+            if gradient is None:
+                continue
             logits.sub_(normaliser).exp_()
             logits.scatter_add_(1, wanted, torch.full_like(wanted, -1, dtype=logits.dtype))
             gradient[part] = logits.to(weight.dtype) @ weight

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from exagirl.cli import card, chat, check, demo, doctor, generate, init, inspect, plan, run, stages
+from exagirl.cli import (
+    card,
+    chat,
+    check,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    generate,
+    init,
+    inspect,
+    plan,
+    run,
+    stages,
+)
 from exagirl.cli.screen import make_console
 from exagirl.errors import ExagirlError
 from exagirl.training.launched import is_follower
@@ -29,7 +43,8 @@ app.command("generate")(generate.generate)
 app.command("inspect")(inspect.inspect)
 app.command("train")(stages.train)
 app.command("merge")(stages.merge)
-app.command("evaluate")(stages.evaluate)
+app.command("export")(export.export)
+app.command("evaluate")(evaluate.evaluate)
 app.command("chat")(chat.chat)
 app.command("demo")(demo.demo)
 app.command("check")(check.check)

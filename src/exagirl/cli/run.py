@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from exagirl.cli.options import DEFAULT_RUNS, RecipeArgument, RunsOption
-from exagirl.cli.report import print_conversation, print_scores
+from exagirl.cli.report import print_conversation, print_evaluation
 from exagirl.cli.screen import command_name, make_console, make_watcher
+from exagirl.evaluation.report.write import REPORT
 from exagirl.pipeline import Job, run_recipe
 from exagirl.recipe import load_recipe
 
@@ -24,7 +25,9 @@ def run(recipe: RecipeArgument, runs: RunsOption = DEFAULT_RUNS) -> None:
     finally:
         watcher.close()
     console.print()
-    print_scores(console, report.scores, loaded.character.speech.level)
+    print_evaluation(console, report.evaluation)
+    page = (job.folder.evaluation / REPORT).resolve().as_uri()
+    console.print(f"[dim]자세한 보고서: {page}[/]", soft_wrap=True)
     console.print()
     print_conversation(console, report.sample, {"user": "민준", "assistant": name})
     console.print("\n[bold]이제 할 수 있는 것[/]")

@@ -1,14 +1,16 @@
-"""``exagirl train | merge | evaluate``: one stage of the way."""
+"""``exagirl train | merge``: one stage of the way."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from exagirl import pipeline
 from exagirl.cli.options import DEFAULT_RUNS, RecipeArgument, RunsOption
-from exagirl.cli.report import print_scores
 from exagirl.cli.screen import make_console, make_watcher
 from exagirl.progress import Nobody
 from exagirl.recipe import load_recipe
@@ -27,26 +29,25 @@ def train(recipe: RecipeArgument, runs: RunsOption = DEFAULT_RUNS) -> None:
     _stage(recipe, runs, pipeline.train)
 
 
-def merge(recipe: RecipeArgument, runs: RunsOption = DEFAULT_RUNS) -> None:
-    """어댑터를 기본 모델에 합친다."""
-    _stage(recipe, runs, pipeline.merge)
+def merge(
+    recipe: RecipeArgument,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="다른 것이 든 model 폴더도 갈아 치운다.")
+    ] = False,
+    runs: RunsOption = DEFAULT_RUNS,
+) -> None:
+    """어댑터를 기본 모델에 합치고, 합친 모델이 같은 답을 내는지 확인한다."""
+    _stage(recipe, runs, partial(pipeline.merge, overwrite=overwrite))
 
 
-def evaluate(recipe: RecipeArgument, runs: RunsOption = DEFAULT_RUNS) -> None:
-    """학습 전과 후를 검증 대화로 잰다."""
-    job, scores = _stage(recipe, runs, pipeline.evaluate)
-    print_scores(make_console(), scores, job.character.speech.level)
-
-
-def _stage(recipe: str, runs: Path, work: Callable[[pipeline.Job], Any]) -> tuple[Any, Any]:
+def _stage(recipe: str, runs: Path, work: Callable[[pipeline.Job], Any]) -> None:
     console = make_console()
     watcher = make_watcher(console)
     job = pipeline.Job(load_recipe(recipe), runs, watcher)
     try:
         with job.folder.locked():
             pipeline.write_recipe(job)
-            outcome = work(job)
+            work(job)
     finally:
         watcher.close()
     console.print(f"끝났습니다: {job.folder.root}", soft_wrap=True)
-    return job, outcome

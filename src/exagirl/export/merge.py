@@ -1,138 +1,138 @@
-"""The adapter into the base, tensor by tensor: never a whole model in memory."""
+"""The adapter into the base, a few rows at a time: never a whole model in memory."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import Field
-from safetensors import safe_open
 from torch import Tensor
-from transformers import GenerationConfig
 
 from exagirl.artifact import (
+    FileRecord,
     Manifest,
     is_complete,
+    make_folder,
     new_artifact,
     read_manifest,
     seal,
     write_text,
 )
-from exagirl.errors import ModelError
-from exagirl.export.safetensors_stream import DTYPES, read_header, write_tensors
+from exagirl.errors import ArtifactError, ModelError
+from exagirl.export.adapters import (
+    Adapter,
+    Adapters,
+    WeightedAdapter,
+    check_fit,
+    merged_rows,
+    read_adapters,
+    shares_of,
+)
+from exagirl.export.base_weights import BaseWeights, read_base
+from exagirl.export.model_files import (
+    Baked,
+    check_layout,
+    copy_licences,
+    write_config,
+    write_tokenizer,
+)
+from exagirl.export.safetensors_stream import (
+    DTYPE_NAMES,
+    DTYPES,
+    Planned,
+    Workspace,
+    byte_pieces,
+    row_pieces,
+    write_tensors,
+)
+from exagirl.export.verify import verify_merged
 from exagirl.progress import Nobody, Watcher
-from exagirl.record import Record
-from exagirl.training.base_model import (
-    base_config,
-    fetch_base,
-    give_template,
-    load_tokenizer,
-    read_config,
-    stop_token_ids,
-)
-from exagirl.training.checkpoint_files import weight_files
-from exagirl.training.exaone import MODEL_TYPE, llama_name
+from exagirl.training.base_model import fetch_base
+from exagirl.training.checkpoint_files import INDEX, SINGLE
+from exagirl.training.exaone import llama_name
+from exagirl.training.exaone_layout import exaone_name
 
-LICENCE_PATTERNS = ("LICENSE*", "NOTICE*", "*TERMS*")
-PREFIX = "base_model.model."
-DOWN, UP, MAGNITUDE = ".lora_A.weight", ".lora_B.weight", ".lora_magnitude_vector"
-UNUSUAL = (
-    "rank_pattern",
-    "alpha_pattern",
-    "fan_in_fan_out",
-    "lora_bias",
-    "use_qalora",
-    "use_bdlora",
-    "kasa_config",
-    "arrow_config",
-    "alora_invocation_tokens",
-    "layer_replication",
-)
-"""Settings of peft under which an adapter is more than one scaled product for each layer."""
-TAKES_FROM_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
-"""Initialisations after which the adapter no longer belongs to the published base."""
+__all__ = ["Baked", "WeightedAdapter", "merge_adapter", "merge_unless_done"]
+KIND = "model"
+SMALL_FILES_BYTES = 64 << 20
+"""Room for tokenizer and configuration beside the weights."""
+Shard = dict[str, Planned]
 
 
-class Baked(Record):
-    """What a merged model carries beside its weights."""
-
-    default_system: str = ""
-    """The system prompt for conversations that bring none."""
-    texts: dict[str, str] = Field(default_factory=dict)
-    """Name to content of small files, such as the character."""
-    dtype: str = "keep"
-    """``keep``, ``bfloat16``, ``float16`` or ``float32``."""
-
-
-class Adapter(Record):
-    """A LoRA adapter on disk."""
-
-    folder: Path
-    scale: float
-    is_dora: bool
-    modules: dict[str, str]
-    """Names of the linear layers that it changes, and how its tensors' names begin."""
-
-
-def merge_adapter(
+def merge_adapter(  # noqa: PLR0913 (what goes in, where it goes, and how)
     base: str | Path,
-    adapter: str | Path,
+    adapter: Adapters,
     out: str | Path,
     *,
     baked: Baked | None = None,
     inputs: Mapping[str, str] | None = None,
     watcher: Watcher | None = None,
+    verify: bool = True,
+    overwrite: bool = False,
 ) -> Path:
     """Write base plus adapter as one plain model folder.
 
     Each weight becomes ``W + s · B A`` in float32, rounded once, where ``s`` is ``alpha / r``, or
-    ``alpha / √r`` for rsLoRA; with DoRA its rows are then scaled to the learned lengths. Tensors
-    that the adapter leaves alone are copied. Adapters with EXAONE's own module names fit as well.
-    The folder carries the tokenizer, the chat template with the character as default system prompt,
-    and the base's licence files. Its manifest comes last.
+    ``alpha / √r`` for rsLoRA; with DoRA its rows are then scaled to the learned lengths. Several
+    adapters add up, each with its weight. Tensors that no adapter changes are copied byte by byte.
+    Adapters with EXAONE's own module names fit as well. An output layer that is the embedding table
+    is stored once. The folder carries the tokenizer, the chat template with the character as
+    default system prompt, and the base's licence files. Its manifest comes last.
+
+    Memory: some hundred megabytes beyond what torch itself takes, whatever the model's size.
 
     Args:
         base: A folder, a Hub name, or ``gemma3-270m``.
-        adapter: A folder that peft wrote.
+        adapter: A folder that peft wrote, a `WeightedAdapter`, or several of them.
         out: Where the model goes; it takes this place only when it is whole.
-        baked: What goes into the folder beside the weights.
+        baked: How the model is written, and what goes into the folder beside the weights.
         inputs: What the manifest says the model was made from.
-        watcher: Told about every shard.
+        watcher: Told about every tensor, and about the verification.
+        verify: Compare the written model with base plus adapter (see `verify_merged`) before it
+            takes its place; False where the tokenizer fits no known chat template.
+        overwrite: Also replace a folder that is not an earlier merged model of ours.
+
+    Returns:
+        ``out``.
 
     Raises:
-        ModelError: The adapter does not fit the base, or a file is damaged.
+        ModelError: The adapter does not fit the base, a file is damaged, ``out`` holds something
+            else, or the written model is not base plus adapter.
+        ArtifactError: The disk is full, or ``out`` cannot be written.
     """
     watcher, baked = watcher or Nobody(), baked or Baked()
     source, target = fetch_base(str(base), watcher), Path(out)
-    lora = read_adapter(Path(adapter))
-    shards = weight_files(source)
-    _check_fit(lora, shards)
-    watcher.start("모델 합치기", len(shards))
+    adapters = read_adapters(adapter)
+    _check_place(target, [source, *(one.folder for one in adapters)], overwrite=overwrite)
+    check_layout(source, baked)
+    weights = read_base(source)
+    for one in adapters:
+        check_fit(one, weights.shapes, is_tied=weights.is_tied)
+    shards = _plan_shards(weights, baked)
+    _check_space(target, shards)
     with new_artifact(target) as folder:
-        index: dict[str, str] = {}
-        for shard in shards:
-            for name in _merge_shard(shard, folder / shard.name, lora, baked.dtype):
-                index[name] = shard.name
-            watcher.advance(note=shard.name)
-        _write_index(folder, index)
-        _write_config(source, folder, baked.dtype)
-        _write_tokenizer(source, folder, baked.default_system)
-        for pattern in LICENCE_PATTERNS:
-            for path in source.glob(pattern):
-                shutil.copyfile(path, folder / path.name)
-        for name, text in baked.texts.items():
-            write_text(folder / name, text)
-        seal(folder, "model", inputs or {})
-    watcher.finish(str(target))
+        try:
+            hashes = _write_shards(folder, shards, (weights, adapters), watcher)
+            _write_beside(source, folder, baked, shards)
+            notes: dict[str, Any] = {}
+            if verify:
+                found = verify_merged(source, adapters, folder, baked, watcher=watcher)
+                notes["verified"] = found.model_dump(exclude={"seconds"})
+            seal(folder, KIND, inputs or {}, notes=notes, known=hashes)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        _make_way(target)
+    shutil.rmtree(_old(target), ignore_errors=True)
+    watcher.say(f"합친 모델: {target}")
     return target
 
 
 def merge_unless_done(
-    base: str, adapter: Path, out: Path, *, inputs: Mapping[str, str], **options: Any
+    base: str, adapter: Adapters, out: Path, *, inputs: Mapping[str, str], **options: Any
 ) -> Manifest:
     """`merge_adapter`, unless the model already stands, made from the same inputs."""
     if not is_complete(out, inputs):
@@ -143,163 +143,148 @@ def merge_unless_done(
     return manifest
 
 
-def read_adapter(folder: Path) -> Adapter:
-    """Read what an adapter changes, and how strongly.
-
-    Raises:
-        ModelError: It is missing, damaged, or of a kind that this cannot merge.
-    """
-    weights = folder / "adapter_model.safetensors"
-    try:
-        config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
-        rank, alpha = int(config["r"]), float(config["lora_alpha"])
-        names = read_header(weights)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"{folder}: LoRA 어댑터 폴더가 아니거나 온전하지 않습니다({error})."
-        ) from error
-    _check_kind(folder, config, names)
-    modules = {
-        llama_name(f"{n.removeprefix(PREFIX).removesuffix(DOWN)}.").removesuffix("."): (
-            n.removesuffix(DOWN)
-        )
-        for n in names
-        if n.endswith(DOWN)
-    }
-    return Adapter(
-        folder=folder,
-        scale=alpha / rank**0.5 if config.get("use_rslora") else alpha / rank,
-        is_dora=bool(config.get("use_dora")),
-        modules=modules,
-    )
-
-
-def _check_kind(folder: Path, config: Mapping[str, Any], names: Collection[str]) -> None:
-    unusual = [key for key in UNUSUAL if config.get(key)]
-    if unusual:
-        raise ModelError(
-            f"{folder}: {', '.join(unusual)}을(를) 쓴 어댑터는 합칠 수 없습니다. 이 설정 없이 다시 "
-            "학습하거나 peft의 merge_and_unload로 합치세요."
-        )
-    init = str(config.get("init_lora_weights"))
-    if init.startswith(TAKES_FROM_BASE):
-        raise ModelError(
-            f"{folder}: {init}로 시작한 어댑터는 기본 모델의 일부를 떼어 간 것이라 그대로 합치면 "
-            "틀립니다. exagirl로 학습해 저장한 것이나, peft의 save_pretrained에 "
-            "path_initial_model_for_weight_conversion을 주어 저장한 것을 쓰세요."
-        )
-    known = (DOWN, UP, MAGNITUDE) if config.get("use_dora") else (DOWN, UP)
-    strange = sorted(name for name in names if not name.endswith(known))
-    if strange:
-        raise ModelError(
-            f"{folder}: LoRA가 아닌 텐서 {len(strange)}개가 있어 합칠 수 없습니다"
-            f"({', '.join(strange[:3])}). modules_to_save 없이 학습한 어댑터를 쓰세요."
-        )
-
-
-def _check_fit(lora: Adapter, shards: list[Path]) -> None:
-    shapes = {
-        llama_name(name): tuple(entry["shape"])
-        for shard in shards
-        for name, entry in read_header(shard).items()
-    }
-    with _open_adapter(lora) as weights:
-        names = set(weights.keys())
-        for module, stem in sorted(lora.modules.items()):
-            base_shape = shapes.get(f"{module}.weight")
-            if base_shape is None:
-                raise ModelError(
-                    f"{lora.folder}: 어댑터의 {module} 층이 기본 모델에 없습니다. 다른 모델의 "
-                    "어댑터입니다."
-                )
-            lacking = {stem + UP, *([stem + MAGNITUDE] if lora.is_dora else [])} - names
-            if lacking:
-                raise ModelError(
-                    f"{lora.folder}: 어댑터에 텐서가 없습니다({', '.join(sorted(lacking))}). 이 "
-                    "어댑터를 다시 저장하거나 받으세요."
-                )
-            a, b = (weights.get_slice(stem + part).get_shape() for part in (DOWN, UP))
-            if (b[0], a[1]) != base_shape:
-                raise ModelError(
-                    f"{lora.folder}: {module} 층의 크기가 다릅니다. 기본 모델 {base_shape}, 어댑터 "
-                    f"({b[0]}, {a[1]}). 다른 모델의 어댑터입니다."
-                )
-
-
-def _open_adapter(lora: Adapter) -> Any:
-    return safe_open(lora.folder / "adapter_model.safetensors", framework="pt")
-
-
-def _merge_shard(shard: Path, target: Path, lora: Adapter, dtype: str) -> list[str]:
-    """Merge one shard into a file of the same name; returns the names that it holds."""
-    header = read_header(shard)
-    layout: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {}
-    for name, entry in header.items():
-        if entry["dtype"] not in DTYPES:
-            raise ModelError(f"{shard}: {name}의 형식 {entry['dtype']}은(는) 합칠 수 없습니다.")
-        kept = DTYPES[entry["dtype"]] if dtype == "keep" else getattr(torch, dtype)
-        layout[llama_name(name)] = (kept, tuple(entry["shape"]))
-
-    def tensors() -> Iterator[Tensor]:
-        with safe_open(shard, framework="pt") as base, _open_adapter(lora) as weights:
-            for name in header:
-                merged = _merged(base.get_tensor(name), llama_name(name), lora, weights)
-                yield merged.to(layout[llama_name(name)][0])
-
-    write_tensors(target, layout, tensors())
-    return list(layout)
-
-
-def _merged(tensor: Tensor, name: str, lora: Adapter, weights: Any) -> Tensor:
-    stem = lora.modules.get(name.removesuffix(".weight"))
-    if stem is None or not name.endswith(".weight"):
-        return tensor
-    down = weights.get_tensor(stem + DOWN).float()
-    up = weights.get_tensor(stem + UP).float()
-    merged = torch.addmm(tensor.float(), up, down, alpha=lora.scale)
-    if not lora.is_dora:
-        return merged
-    # DoRA, Liu et al., arXiv:2402.09353, equation 5: each row gets the length that was learned.
-    lengths = weights.get_tensor(stem + MAGNITUDE).float().reshape(-1, 1)
-    return merged * (lengths / torch.linalg.vector_norm(merged, dim=1, keepdim=True))
-
-
-def _write_index(folder: Path, index: dict[str, str]) -> None:
-    if len(set(index.values())) < 2:
+def _check_place(target: Path, read: Sequence[Path], *, overwrite: bool) -> None:
+    """Make sure that nothing is lost when the model takes its place."""
+    place = target.resolve()
+    for folder in read:
+        if folder.resolve().is_relative_to(place):
+            raise ModelError(
+                f"{target}: 합친 모델을 둘 자리에 읽어야 할 {folder}이(가) 있습니다. 다른 폴더를 "
+                "적으세요."
+            )
+    if target.exists() and not target.is_dir():
+        raise ModelError(f"{target}: 폴더가 아니라 파일이 있습니다. 다른 이름을 적으세요.")
+    if overwrite or not target.is_dir() or not any(target.iterdir()):
         return
-    size = sum((folder / name).stat().st_size for name in set(index.values()))
-    text = json.dumps({"metadata": {"total_size": size}, "weight_map": index}, indent=2)
-    (folder / "model.safetensors.index.json").write_text(text + "\n", encoding="utf-8")
+    manifest = read_manifest(target)
+    if manifest is None or manifest.kind != KIND:
+        raise ModelError(
+            f"{target}: 비어 있지 않고, exagirl이 합친 모델도 아닙니다. 다른 폴더를 적거나, 안의 "
+            "것을 지워도 되면 --overwrite(overwrite=True)를 주세요."
+        )
 
 
-def _write_config(source: Path, folder: Path, dtype: str) -> None:
-    facts = read_config(source)
-    if facts.get("model_type") == MODEL_TYPE:
-        stored = facts.get("dtype") or facts.get("torch_dtype") or "bfloat16"
-        facts = base_config(source).to_dict()
-        facts["architectures"] = ["LlamaForCausalLM"]
-        facts["dtype"] = stored
-        # transformers 4 reads rope_theta and rope_scaling, transformers 5 rope_parameters.
-        scaling = dict(facts["rope_parameters"])
-        facts["rope_theta"] = scaling.pop("rope_theta")
-        facts["rope_scaling"] = None if scaling["rope_type"] == "default" else scaling
-    if dtype != "keep":
-        facts["dtype"] = dtype
-    facts.pop("auto_map", None)
-    text = json.dumps(facts, indent=2, ensure_ascii=False)
-    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+def _old(target: Path) -> Path:
+    return target.with_name(f".{target.name}.old")
 
 
-def _write_tokenizer(source: Path, folder: Path, default_system: str) -> None:
-    tokenizer = load_tokenizer(source)
-    stops = stop_token_ids(tokenizer)
-    give_template(tokenizer, default_system).save_pretrained(folder)
-    GenerationConfig(
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=stops,
-        pad_token_id=tokenizer.pad_token_id,
-        do_sample=True,
-        temperature=0.7,
-        top_p=0.9,
-        repetition_penalty=1.1,
-    ).save_pretrained(folder)
+def _make_way(target: Path) -> None:
+    """Put the earlier model aside in one step: no half-deleted folder looks finished."""
+    shutil.rmtree(_old(target), ignore_errors=True)
+    if target.exists():
+        target.replace(_old(target))
+
+
+def _check_space(target: Path, shards: Sequence[Shard]) -> None:
+    parent = make_folder(target.parent)
+    shutil.rmtree(target.with_name(f".{target.name}.partial"), ignore_errors=True)
+    needed = sum(plan.size_bytes for shard in shards for plan in shard.values())
+    free = shutil.disk_usage(parent).free
+    if needed + SMALL_FILES_BYTES > free:
+        raise ArtifactError(
+            f"{target}: 디스크에 자리가 없습니다. 합친 모델에 {needed / 1e9:.1f} GB가 필요한데 "
+            f"{free / 1e9:.1f} GB 남았습니다. 자리를 비우거나 다른 디스크의 폴더를 적으세요."
+        )
+
+
+def _plan_shards(weights: BaseWeights, baked: Baked) -> list[Shard]:
+    """The new files' tensors, filled up in the base's order; at least one tensor a file."""
+    shards: list[Shard] = [{}]
+    room = limit = int(baked.shard_gb * 1e9)
+    for name, tensor in weights.tensors.items():
+        dtype = tensor.dtype
+        if baked.dtype != "keep" and tensor.is_float:
+            dtype = DTYPE_NAMES[getattr(torch, baked.dtype)]
+        plan = Planned(dtype=dtype, shape=tensor.shape)
+        if plan.size_bytes > room and shards[-1]:
+            shards.append({})
+            room = limit
+        written = exaone_name(name) if baked.layout == "exaone" else name
+        shards[-1][written] = plan
+        room -= plan.size_bytes
+    return shards
+
+
+def _shard_names(count: int) -> list[str]:
+    if count == 1:
+        return [SINGLE]
+    return [f"model-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1)]
+
+
+def _write_shards(
+    folder: Path,
+    shards: Sequence[Shard],
+    parts: tuple[BaseWeights, Sequence[Adapter]],
+    watcher: Watcher,
+) -> dict[str, FileRecord]:
+    weights, adapters = parts
+    watcher.start("모델 합치기", sum(map(len, shards)))
+
+    work = Workspace()
+
+    def tensors(file: str, shard: Shard) -> Iterator[Iterator[Tensor]]:
+        for name, plan in shard.items():
+            yield _pieces(weights, name, plan, adapters, work)
+            watcher.advance(note=file)
+
+    hashes: dict[str, FileRecord] = {}
+    for file, shard in zip(_shard_names(len(shards)), shards, strict=True):
+        hashes[file] = write_tensors(folder / file, shard, tensors(file, shard))
+    watcher.finish(f"{sum(one.size for one in hashes.values()) / 1e9:.2f} GB")
+    return hashes
+
+
+def _pieces(
+    weights: BaseWeights, name: str, plan: Planned, adapters: Sequence[Adapter], work: Workspace
+) -> Iterator[Tensor]:
+    """A tensor of the merged model, some rows at a time."""
+    tensor = weights.tensors[llama_name(name)]
+    module, _, kind = weights.places[llama_name(name)].rpartition(".")
+    shares = shares_of(adapters, module) if kind == "weight" else []
+    if not shares and plan.dtype == tensor.dtype:
+        yield from byte_pieces(tensor, work=work)
+        return
+    for first, last in row_pieces(tensor):
+        rows = work.rows_of(tensor, first, last)
+        merged = merged_rows(rows, shares, first, last) if shares else rows
+        if not _fits(merged, DTYPES[plan.dtype]):
+            raise ModelError(
+                f"{name}: 합친 값이 {plan.dtype}로 나타낼 수 있는 수가 아닙니다. 기본 모델과 "
+                "어댑터가 온전한지 보고, float16이었다면 bfloat16을 쓰세요."
+            )
+        yield work.narrowed(merged, DTYPES[plan.dtype])
+
+
+def _fits(rows: Tensor, dtype: torch.dtype) -> bool:
+    """True where float32 rows are numbers that a dtype can hold."""
+    if dtype != torch.float16 or not rows.numel():
+        # bfloat16 reaches as far as float32; what is no number makes the sum none: one quick pass.
+        return bool(torch.isfinite(rows.sum()))
+    least, most = torch.aminmax(rows)
+    limit = torch.finfo(dtype).max
+    return bool(least >= -limit and most <= limit)
+
+
+def _write_beside(source: Path, folder: Path, baked: Baked, shards: Sequence[Shard]) -> None:
+    """Everything but the weights."""
+    if len(shards) > 1:
+        files = _shard_names(len(shards))
+        places = {n: file for file, shard in zip(files, shards, strict=True) for n in shard}
+        size = sum(plan.size_bytes for shard in shards for plan in shard.values())
+        index = {"metadata": {"total_size": size}, "weight_map": places}
+        write_text(folder / INDEX, json.dumps(index, indent=2) + "\n")
+    write_config(source, folder, baked, _main_dtype(shards))
+    write_tokenizer(source, folder, baked.default_system)
+    copy_licences(source, folder)
+    for name, text in baked.texts.items():
+        write_text(folder / name, text)
+
+
+def _main_dtype(shards: Sequence[Shard]) -> str:
+    """What most of the weights are, as torch calls it."""
+    sizes = dict.fromkeys(DTYPES, 0)
+    for shard in shards:
+        for plan in shard.values():
+            if plan.dtype in sizes:
+                sizes[plan.dtype] += plan.size_bytes
+    return str(DTYPES[max(sizes, key=lambda dtype: sizes[dtype])]).removeprefix("torch.")

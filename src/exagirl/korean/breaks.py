@@ -30,10 +30,12 @@ _USER_ACTS = re.compile(
 )
 _ERROR_ITEMS = 3
 
-_LABEL_WORDS = "human|user|gpt|assistant|system|bot|유저|사용자|캐릭터|어시스턴트|봇|챗봇"
+_LABEL_WORDS = "human|user|gpt|assistant|system|bot|유저|사용자|시스템|캐릭터|어시스턴트|봇|챗봇"
 _LABEL = re.compile(
     rf"(?im)^[ \t>*\-]{{0,8}}\[?(?:{_LABEL_WORDS})[ \t]{{0,4}}\d{{0,4}}\]?[ \t*]{{0,4}}[:：]"
     r"|\b(?:human|gpt)[ \t]{0,4}\d{1,3}[ \t]{0,4}[:：]"
+    # In the middle of a line only behind the end of a sentence: 갈게. 사용자: 고마워
+    rf"|(?<=[.!?~…] )(?:{_LABEL_WORDS})[:：](?= ?\S)"
 )
 _PLACEHOLDER_LABEL = (
     r"(?im)^[ \t>*\-]{{0,8}}"

@@ -33,6 +33,8 @@ _SENTENCE = re.compile(
 )
 _WORD = re.compile("[가-힣]+")
 _UP_TO_HANGUL = re.compile("(?s:.*)[가-힣]")
+# 네, 라는 대답: a word that is spoken of, not said.
+_CITED = re.compile(r",\s?(?:이?라(?:는|고|며)|하(?:고|며|는))(?![가-힣])")
 # A word of so many syllables may hold a whole sentence without its spaces.
 _UNSPACED = 7
 # The level stands at the end; nobody needs to see more of a clause.
@@ -153,7 +155,8 @@ def verdict_of(clause: str) -> Verdict | None:
     if not words:
         return NOTHING
     for word in words[:-1]:
-        comma = called[word.end() : word.end() + 1] == ","
+        after = called[word.end() :]
+        comma = after[:1] == "," and not _CITED.match(after)
         if ending := polite_word(word[0][-_WORD_END:], comma=comma):
             return Verdict("polite", ending)
     last = words[-1][0]
