@@ -20,7 +20,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from exagirl.dialogue.corpus import PROBES
 from exagirl.korean.analyser import Analyser, KiwiAnalyser, PatternAnalyser, analyser
 from exagirl.korean.check import Rules, check_turn
 from exagirl.korean.particles import fill_placeholders

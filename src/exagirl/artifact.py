@@ -284,16 +284,24 @@ def _left_out(path: Path, names: tuple[str, ...]) -> bool:
 def new_artifact(folder: Path) -> Iterator[Path]:
     """Work in an empty folder beside the target; it takes the target's place when all went well.
 
-    The body writes its files and seals the folder it was given.
+    The body writes its files and seals the folder it was given. What it leaves when it fails is
+    deleted: a full disk gets its room back.
     """
-    aside = folder.with_name(f".{folder.name}.partial")
+    aside, old = (folder.with_name(f".{folder.name}.{word}") for word in ("partial", "old"))
     make_folder(folder.parent)
     with file_faults(folder):
-        shutil.rmtree(aside, ignore_errors=True)
+        for leftover in (aside, old):
+            shutil.rmtree(leftover, ignore_errors=True)
         aside.mkdir()
-        yield aside
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            yield aside
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        if folder.exists():
+            folder.replace(old)  # in one step: no half-deleted folder looks finished
         aside.replace(folder)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def versions() -> dict[str, str]:

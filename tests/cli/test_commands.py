@@ -43,7 +43,7 @@ def runs(tmp_path_factory, exaone_base):
 def test_a_run_ends_with_scores_a_sample_and_what_to_do_next(runs):
     """Table, conversation, three commands."""
     out = (runs.parent / "out.txt").read_text()
-    for word in ("학습 전", "학습 후", "반말로 한 답", "민준:", "chat tiny", "demo tiny", "init"):
+    for word in ("학습 전", "학습 후", "말투", "보고서", "민준:", "chat tiny", "demo tiny", "init"):
         assert word in out
 
 

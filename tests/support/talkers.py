@@ -1,6 +1,7 @@
 """Backends that talk by a rule, for conversations whose model does not matter."""
 
 from exagirl.chat.conversation import Turn, Version
+
 from exagirl.persona.character import Character, Speech
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,7 @@ from exagirl.export.model_files import (
     write_config,
     write_tokenizer,
 )
+from exagirl.export.papers import CHARACTER, LICENCE
 from exagirl.export.safetensors_stream import (
     DTYPE_NAMES,
     DTYPES,
@@ -59,6 +61,10 @@ __all__ = ["Baked", "WeightedAdapter", "merge_adapter", "merge_unless_done"]
 KIND = "model"
 SMALL_FILES_BYTES = 64 << 20
 """Room for tokenizer and configuration beside the weights."""
+OUR_FILES = re.compile(
+    r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?|character\.yaml|chat_template\.jinja|"
+    r"(config|generation_config|tokenizer|tokenizer_config|special_tokens_map)\.json"
+)
 Shard = dict[str, Planned]
 
 
@@ -114,19 +120,13 @@ def merge_adapter(  # noqa: PLR0913 (what goes in, where it goes, and how)
     shards = _plan_shards(weights, baked)
     _check_space(target, shards)
     with new_artifact(target) as folder:
-        try:
-            hashes = _write_shards(folder, shards, (weights, adapters), watcher)
-            _write_beside(source, folder, baked, shards)
-            notes: dict[str, Any] = {}
-            if verify:
-                found = verify_merged(source, adapters, folder, baked, watcher=watcher)
-                notes["verified"] = found.model_dump(exclude={"seconds"})
-            seal(folder, KIND, inputs or {}, notes=notes, known=hashes)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        _make_way(target)
-    shutil.rmtree(_old(target), ignore_errors=True)
+        hashes = _write_shards(folder, shards, (weights, adapters), watcher)
+        _write_beside(source, folder, baked, shards)
+        notes: dict[str, Any] = {}
+        if verify:
+            found = verify_merged(source, adapters, folder, baked, watcher=watcher)
+            notes["verified"] = found.model_dump(exclude={"seconds"})
+        seal(folder, KIND, inputs or {}, notes=notes, known=hashes)
     watcher.say(f"합친 모델: {target}")
     return target
 
@@ -156,23 +156,21 @@ def _check_place(target: Path, read: Sequence[Path], *, overwrite: bool) -> None
         raise ModelError(f"{target}: 폴더가 아니라 파일이 있습니다. 다른 이름을 적으세요.")
     if overwrite or not target.is_dir() or not any(target.iterdir()):
         return
-    manifest = read_manifest(target)
-    if manifest is None or manifest.kind != KIND:
+    if not _is_ours(target):
         raise ModelError(
             f"{target}: 비어 있지 않고, exagirl이 합친 모델도 아닙니다. 다른 폴더를 적거나, 안의 "
             "것을 지워도 되면 --overwrite(overwrite=True)를 주세요."
         )
 
 
-def _old(target: Path) -> Path:
-    return target.with_name(f".{target.name}.old")
-
-
-def _make_way(target: Path) -> None:
-    """Put the earlier model aside in one step: no half-deleted folder looks finished."""
-    shutil.rmtree(_old(target), ignore_errors=True)
-    if target.exists():
-        target.replace(_old(target))
+def _is_ours(target: Path) -> bool:
+    """True for a merged model, also for one that lost its manifest but holds nothing foreign."""
+    manifest = read_manifest(target)
+    if manifest is not None:
+        return manifest.kind == KIND
+    return (target / CHARACTER).is_file() and all(
+        OUR_FILES.fullmatch(path.name) or LICENCE.search(path.name) for path in target.iterdir()
+    )
 
 
 def _check_space(target: Path, shards: Sequence[Shard]) -> None:

@@ -19,7 +19,6 @@ Source: the configuration classes of transformers 4.57.6 and 5.24.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +29,7 @@ from transformers import GenerationConfig
 
 from exagirl.artifact import write_text
 from exagirl.errors import ModelError
+from exagirl.export.papers import licence_files
 from exagirl.record import Record
 from exagirl.training.base_model import (
     base_config,
@@ -40,9 +40,6 @@ from exagirl.training.base_model import (
 )
 from exagirl.training.exaone import MODEL_TYPE
 
-LICENCE = re.compile(r"licen[cs]e|notice|copying|terms|use_?policy", re.IGNORECASE)
-"""In the names of files that a base's makers want to go with every copy."""
-CODE_OR_WEIGHTS = {".py", ".safetensors", ".bin", ".pt", ".pth", ".gguf"}
 FULL, LOCAL = "full_attention", "sliding_attention"
 OLD_NAMES = {"gpt_neox": {"rope_theta": "rotary_emb_base", "partial_rotary_factor": "rotary_pct"}}
 """Architectures for which transformers 4 reads a part of RoPE under a name of their own."""
@@ -189,11 +186,7 @@ def _for_both(path: Path) -> None:
 
 def copy_licences(source: Path, folder: Path) -> list[str]:
     """Copy the licence, notice and terms files of a base; returns their names."""
-    names = sorted(
-        path.name
-        for path in source.iterdir()
-        if path.is_file() and LICENCE.search(path.name) and path.suffix not in CODE_OR_WEIGHTS
-    )
-    for name in names:
-        shutil.copyfile(source / name, folder / name)
-    return names
+    paths = licence_files(source)
+    for path in paths:
+        shutil.copyfile(path, folder / path.name)
+    return [path.name for path in paths]

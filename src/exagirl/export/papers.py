@@ -13,14 +13,19 @@ from jinja2 import Environment, StrictUndefined
 
 from exagirl.artifact import write_text
 
-LICENCES = ("LICEN[CS]E*", "NOTICE*", "*TERMS*", "COPYING*", "USE_POLICY*")
+LICENCE = re.compile(r"licen[cs]e|notice|copying|terms|use_?policy", re.IGNORECASE)
+"""In the names of files that a model's makers want to go with every copy."""
+CODE_OR_WEIGHTS = {".py", ".safetensors", ".bin", ".pt", ".pth", ".gguf"}
 CHARACTER = "character.yaml"
 
 
 def licence_files(folder: Path) -> list[Path]:
     """The licence and notice files of a model folder."""
-    found = {path for pattern in LICENCES for path in folder.glob(pattern) if path.is_file()}
-    return sorted(found)
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and LICENCE.search(path.name) and path.suffix not in CODE_OR_WEIGHTS
+    )
 
 
 def carry(model: Path, folder: Path) -> list[str]:

@@ -70,6 +70,11 @@ def _check_whole(file: Path) -> None:
     try:
         with safe_open(file, framework="pt"):
             return
+    except RuntimeError as error:  # what torch raises where it cannot map the file
+        raise ModelError(
+            f"{file}: 메모리에 펼 수 없습니다({error}). 파일이 이 컴퓨터의 메모리보다 크면 더 작은 "
+            "조각(shard)으로 나뉜 체크포인트를 쓰세요."
+        ) from error
     except (SafetensorError, OSError) as error:
         raise ModelError(
             f"{file}: 온전한 safetensors 파일이 아닙니다({error}). 내려받다가 끊겼을 수 있으니 이 "
