@@ -13,7 +13,7 @@ from exagirl.artifact import fingerprint, write_lines
 from exagirl.chatmodel.options import TeacherOptions
 from exagirl.dataset.build import read_messages
 from exagirl.dialogue.records import Turn
-from exagirl.errors import ExagirlError
+from exagirl.errors import ArtifactError, ExagirlError
 from exagirl.evaluation.answers import Answers
 from exagirl.evaluation.bench import Candidate, Subject
 from exagirl.evaluation.evaluate import EvaluationPart, Hooks, Place, measure_models
@@ -48,7 +48,7 @@ def score_run(job: Job) -> Evaluation:
         character=job.character,
         system=job.system,
         detail=recipe.dataset.system_prompt,
-        conversations=read_messages(folder.dataset, subset, "validation"),
+        conversations=_heldout(folder.dataset, subset),
         options=recipe.evaluation,
         seed=recipe.seed,
     )
@@ -65,6 +65,14 @@ def score_run(job: Job) -> Evaluation:
         report=partial(_write_beside, judged),
     )
     return measure_models(candidates, subject, place, watcher=job.watcher, hooks=hooks)
+
+
+def _heldout(dataset: Path, subset: str) -> list[list[dict[str, str]]]:
+    """The dialogues that no training read; none where the dataset keeps none, which is told."""
+    try:
+        return read_messages(dataset, subset, "validation")
+    except (ArtifactError, ValueError):  # no such split, or a file without rows
+        return []
 
 
 def _base(job: Job) -> Candidate:

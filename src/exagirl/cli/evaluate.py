@@ -18,16 +18,31 @@ from exagirl.evaluation.compare import compare_runs
 from exagirl.evaluation.evaluate import SCORES, read_evaluation, read_replies
 from exagirl.evaluation.report.write import REPORT, write_report
 from exagirl.evaluation.scores import Evaluation
+from exagirl.evaluation.transcripts import score_transcripts
 from exagirl.evaluation.votes.score import score_votes
 from exagirl.evaluation.votes.sheet import KEY, write_sheet
+from exagirl.persona.character import load_character
 from exagirl.recipe import LoadedRecipe, load_recipe, shipped_names
 
 VOTES, COMPARISONS = "votes", "comparisons"
 """Folders of a run, beside the evaluation, which stays as it was sealed."""
 
+DIALOGUE_FILES = (".jsonl", ".json", ".txt")
+
 NamesArgument = Annotated[
     list[str],
-    typer.Argument(metavar="RUN...", help="실행의 이름이나 레시피. 여럿이면 나란히 견준다."),
+    typer.Argument(
+        metavar="RUN...",
+        help="실행의 이름이나 레시피, 또는 대화 파일(--character와 함께). 여럿이면 나란히 견준다.",
+    ),
+]
+CharacterOption = Annotated[
+    str | None,
+    typer.Option("--character", help="대화 파일을 잴 때: 누구의 말인지. 내장 이름이나 파일."),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="대화 파일을 잴 때: 보고서를 둘 폴더."),
 ]
 SheetOption = Annotated[
     int | None,
@@ -53,15 +68,24 @@ class _Run(NamedTuple):
     """None where only results stand in the folder."""
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 (the options of a command)
     names: NamesArgument,
     sheet: SheetOption = None,
     votes: VotesOption = None,
+    character: CharacterOption = None,
+    out: OutOption = None,
     runs: RunsOption = DEFAULT_RUNS,
     as_json: JsonOption = False,
 ) -> None:
     """캐릭터가 얼마나 좋아졌는지 학습 전과 후를 나란히 잰다. 이름이 여럿이면 실행을 견준다."""
     console = make_console(stderr=as_json)
+    if character is not None:
+        if sheet is not None or votes:
+            raise typer.BadParameter("--sheet와 --votes는 실행에만 쓸 수 있습니다.")
+        _count_files(console, [Path(name) for name in names], character, out, as_json=as_json)
+        return
+    if any(Path(name).suffix.lower() in DIALOGUE_FILES for name in names):
+        raise typer.BadParameter("대화 파일을 재려면 --character로 누구의 말인지 알려 주세요.")
     found = [_find(name, runs) for name in names]
     if (sheet is not None or votes) and len(found) > 1:
         raise typer.BadParameter("--sheet와 --votes에는 실행을 하나만 적으세요.")
@@ -75,6 +99,19 @@ def evaluate(
         _make_sheet(console, found[0], evaluations[0], sheet, as_json=as_json)
         return
     _show(console, found, evaluations, as_json=as_json)
+
+
+def _count_files(
+    console: Console, files: list[Path], character: str, out: Path | None, *, as_json: bool
+) -> None:
+    """What rules say of conversations that somebody else's model had."""
+    evaluation = score_transcripts(files, load_character(character))
+    report = None
+    if out is not None:
+        folder = make_folder(out)
+        write_text(folder / SCORES, evaluation.model_dump_json(indent=2) + "\n")
+        report = write_report(evaluation, folder)
+    _tell(console, evaluation, report, as_json=as_json)
 
 
 def _find(name: str, runs: Path) -> _Run:
@@ -125,11 +162,18 @@ def _show(
         folder = make_folder(found[0].folder.root / COMPARISONS / title[:120])
         write_text(folder / SCORES, evaluation.model_dump_json(indent=2) + "\n")
         report = write_report(evaluation, folder)
+    _tell(console, evaluation, report, as_json=as_json)
+
+
+def _tell(console: Console, evaluation: Evaluation, report: Path | None, *, as_json: bool) -> None:
     if as_json:
         typer.echo(evaluation.model_dump_json(indent=2))
         return
     print_evaluation(console, evaluation)
-    console.print(f"브라우저로 여세요: {report.resolve().as_uri()}", markup=False, soft_wrap=True)
+    if report is not None:
+        console.print(
+            f"브라우저로 여세요: {report.resolve().as_uri()}", markup=False, soft_wrap=True
+        )
 
 
 def _make_sheet(
