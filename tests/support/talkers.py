@@ -1,7 +1,6 @@
 """Backends that talk by a rule, for conversations whose model does not matter."""
 
 from exagirl.chat.conversation import Turn, Version
-
 from exagirl.persona.character import Character, Speech
 
 
@@ -38,7 +37,11 @@ class Talker:
     def prompt_tokens(self, messages):
         """Four letters a token."""
         self.counted += 1
-        return [0] * sum(3 + -(-len(message["content"]) // 4) for message in messages)
+        tokens = []
+        for message in messages:
+            role = ("system", "user", "assistant").index(message["role"])
+            tokens += [role] * (3 + -(-len(message["content"]) // 4))
+        return tokens
 
 
 def says(session, text, **more):
