@@ -33,7 +33,8 @@ import torch
 from corpus_tokens import system_prompt, train_tokenizer
 
 from exagirl.export.merge import Baked, merge_adapter
-from exagirl.export.safetensors_stream import Planned, write_tensors
+from exagirl.export.safetensors_stream import Planned
+from exagirl.export.tensor_writer import write_tensors
 from exagirl.training.exaone_layout import exaone_name
 from exagirl.training.train import quiet_libraries
 

@@ -19,8 +19,8 @@ from exagirl.export.safetensors_stream import (
     read_header,
     read_rows,
     row_pieces,
-    write_tensors,
 )
+from exagirl.export.tensor_writer import write_tensors
 
 SHAPES = st.lists(st.integers(0, 5), max_size=3).map(tuple)
 TENSORS = st.dictionaries(

@@ -12,13 +12,11 @@ from collections.abc import Sequence
 from exagirl.dialogue.corpus import read_probes
 from exagirl.dialogue.records import Probe
 from exagirl.evaluation.options import EvaluationOptions
-from exagirl.korean.particles import fill_placeholders
+from exagirl.evaluation.probes import fill_names, spread
 from exagirl.persona.character import Character
 from exagirl.record import Record
 
 Conversation = Sequence[dict[str, str]]
-USER = "민준"
-"""Who talks to the character: a name for the ``{유저}`` of a line."""
 HELDOUT, FACT, DRIFT = "heldout", "fact", "drift"
 
 
@@ -121,14 +119,14 @@ def heldout_name(number: int) -> str:
 def _probe_scripts(
     character: Character, system: str, options: EvaluationOptions, seed: int
 ) -> list[Script]:
-    chosen = _spread([p for p in read_probes() if p.kind != DRIFT], options.probes, seed)
+    chosen = spread([p for p in read_probes() if p.kind != DRIFT], options.probes, seed, "probes")
     return [_as_script(probe, character, system, len(probe.lines)) for probe in chosen]
 
 
 def _drift_scripts(
     character: Character, system: str, options: EvaluationOptions, seed: int
 ) -> list[Script]:
-    chosen = _spread([p for p in read_probes() if p.kind == DRIFT], options.drifts, seed)
+    chosen = spread([p for p in read_probes() if p.kind == DRIFT], options.drifts, seed, "probes")
     return [_as_script(probe, character, system, options.drift_turns) for probe in chosen]
 
 
@@ -145,7 +143,7 @@ def _fact_scripts(
         numbers = sorted(random.Random(f"{seed}/facts").sample(numbers, options.facts))
     scripts = []
     for order, number in enumerate(numbers):
-        question = _fill(character.facts[number].question, character)
+        question = fill_names(character.facts[number].question, character)
         for turn in options.fact_turns:
             parent = drifts[order % len(drifts)].scenario if turn > 1 else ""
             scripts.append(
@@ -166,28 +164,5 @@ def _as_script(probe: Probe, character: Character, system: str, turns: int) -> S
         scenario=probe.id,
         kind=probe.kind,
         opening=(Said(role="system", content=system),),
-        lines=tuple(_fill(line, character) for line in probe.lines[:turns]),
+        lines=tuple(fill_names(line, character) for line in probe.lines[:turns]),
     )
-
-
-def _fill(line: str, character: Character) -> str:
-    """Fill names as a chat shows them: a user never writes a placeholder."""
-    return fill_placeholders(
-        line, user=USER, character=character.name, intimate=character.speech.intimate
-    )
-
-
-def _spread(probes: Sequence[Probe], count: int, seed: int) -> list[Probe]:
-    """Choose probes so that every kind has its turn before one has a second."""
-    dice = random.Random(f"{seed}/probes")
-    kinds: dict[str, list[Probe]] = {}
-    for probe in probes:
-        kinds.setdefault(probe.kind, []).append(probe)
-    for queue in kinds.values():
-        dice.shuffle(queue)
-    ranked = [
-        (rank, kind, probe)
-        for kind, (_, queue) in enumerate(sorted(kinds.items()))
-        for rank, probe in enumerate(queue)
-    ]
-    return [probe for _, _, probe in sorted(ranked, key=lambda row: row[:2])][:count]

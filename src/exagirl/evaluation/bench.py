@@ -10,7 +10,7 @@ from typing import Any
 from exagirl.chatmodel.sampling import Completion, Sampling
 from exagirl.dialogue.corpus import read_probes
 from exagirl.evaluation.answers import Answers
-from exagirl.evaluation.asking import FACT, USER, Conversation, Questions, choose_questions
+from exagirl.evaluation.asking import FACT, Conversation, Questions, choose_questions
 from exagirl.evaluation.facts import measure_facts, measure_probes
 from exagirl.evaluation.intervals import ByScenario
 from exagirl.evaluation.likelihood import (
@@ -23,6 +23,7 @@ from exagirl.evaluation.likelihood import (
     unread,
 )
 from exagirl.evaluation.options import EvaluationOptions
+from exagirl.evaluation.probes import USER
 from exagirl.evaluation.replies import Drawing, Speaker, draw_replies
 from exagirl.evaluation.rules import measure_rules
 from exagirl.evaluation.scores import ModelScores, Reply, Trouble

@@ -10,6 +10,7 @@ from exagirl.evaluation.intervals import Interval, bootstrap_mean, wilson
 from exagirl.evaluation.scores import Better, Layer, Measure, Unit
 
 NO_REPLIES = "잰 답이 없습니다."
+ONE_SCENE = "장면이 하나라 구간이 없습니다."
 
 
 class Kind(NamedTuple):
@@ -75,7 +76,7 @@ def mean_of(
     if interval.value is None:
         return not_taken(kind, none, reference=reference)
     if interval.low is None:
-        note = " ".join(part for part in (note, "장면이 하나라 구간이 없습니다.") if part)
+        note = " ".join(part for part in (note, ONE_SCENE) if part)
     return taken(kind, interval, reference=reference, note=note)
 
 

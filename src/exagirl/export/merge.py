@@ -46,10 +46,9 @@ from exagirl.export.safetensors_stream import (
     DTYPES,
     Planned,
     Workspace,
-    byte_pieces,
     row_pieces,
-    write_tensors,
 )
+from exagirl.export.tensor_writer import DEPTH, Piece, write_tensors
 from exagirl.export.verify import verify_merged
 from exagirl.progress import Nobody, Watcher
 from exagirl.training.base_model import fetch_base
@@ -218,9 +217,9 @@ def _write_shards(
     weights, adapters = parts
     watcher.start("모델 합치기", sum(map(len, shards)))
 
-    work = Workspace()
+    work = Workspace(DEPTH)
 
-    def tensors(file: str, shard: Shard) -> Iterator[Iterator[Tensor]]:
+    def tensors(file: str, shard: Shard) -> Iterator[Iterator[Piece]]:
         for name, plan in shard.items():
             yield _pieces(weights, name, plan, adapters, work)
             watcher.advance(note=file)
@@ -234,13 +233,13 @@ def _write_shards(
 
 def _pieces(
     weights: BaseWeights, name: str, plan: Planned, adapters: Sequence[Adapter], work: Workspace
-) -> Iterator[Tensor]:
-    """A tensor of the merged model, some rows at a time."""
+) -> Iterator[Piece]:
+    """A tensor of the merged model, some rows at a time; as it stands where nothing changes it."""
     tensor = weights.tensors[llama_name(name)]
     module, _, kind = weights.places[llama_name(name)].rpartition(".")
     shares = shares_of(adapters, module) if kind == "weight" else []
     if not shares and plan.dtype == tensor.dtype:
-        yield from byte_pieces(tensor, work=work)
+        yield tensor
         return
     for first, last in row_pieces(tensor):
         rows = work.rows_of(tensor, first, last)

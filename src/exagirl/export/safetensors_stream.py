@@ -1,4 +1,4 @@
-"""Safetensors files, read and written piece by piece: never a whole tensor in memory.
+"""Safetensors files, read piece by piece: never a whole tensor in memory.
 
 Format (safetensors 0.x): 8 bytes little-endian header length, a JSON header that maps a name to
 ``{dtype, shape, data_offsets}``, then the tensors' bytes in that order, without gaps. Files are
@@ -7,21 +7,17 @@ read with plain reads, not mapped: mapped pages would count as this process's me
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import os
 import struct
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from exagirl.artifact import FileRecord
 from exagirl.errors import ModelError
 from exagirl.record import Record
 
@@ -186,19 +182,22 @@ def read_bytes(stored: Stored, first: int, count: int, into: Tensor | None = Non
 class Workspace:
     """Memory that serves one piece after the other.
 
-    What it gives is valid until the next call but one, so that a piece can be written while the
-    next is made. Fresh memory for every piece would cost more than reading and computing: its pages
-    come at some 0.5 GB/s on a virtual machine (measured), while a copy in memory runs at 5 GB/s.
+    What it gives is valid for ``depth - 1`` further calls, so that pieces can be written while the
+    next are made. Fresh memory for every piece would cost more than reading and computing: its
+    pages come at some 0.5 GB/s on a virtual machine (measured), a copy in memory runs at 5 GB/s.
+
+    Args:
+        depth: How many pieces live at once.
     """
 
-    def __init__(self) -> None:
-        self._raws = [torch.empty(0, dtype=torch.uint8) for _ in range(2)]
-        self._wides = [torch.empty(0, dtype=torch.float32) for _ in range(2)]
+    def __init__(self, depth: int = 2) -> None:
+        self._raws = deque(torch.empty(0, dtype=torch.uint8) for _ in range(depth))
+        self._wides = deque(torch.empty(0, dtype=torch.float32) for _ in range(depth))
 
     def bytes_of(self, stored: Stored, first: int, count: int) -> Tensor:
         """Some of a tensor's bytes, uint8."""
-        self._raws.reverse()
-        self._wides.reverse()
+        self._raws.rotate(1)
+        self._wides.rotate(1)
         return read_bytes(stored, first, count, self._raw(count))
 
     def _raw(self, count: int) -> Tensor:
@@ -252,77 +251,7 @@ def row_pieces(stored: Stored, piece_bytes: int = PIECE_BYTES) -> Iterator[tuple
         yield first, min(first + step, stored.rows)
 
 
-def byte_pieces(
-    stored: Stored, piece_bytes: int = PIECE_BYTES, work: Workspace | None = None
-) -> Iterator[Tensor]:
-    """A tensor's bytes as they are; with ``work``, each piece is valid until the next but one."""
-    read = work.bytes_of if work else read_bytes
+def byte_pieces(stored: Stored, piece_bytes: int = PIECE_BYTES) -> Iterator[Tensor]:
+    """A tensor's bytes as they are, each piece in memory of its own."""
     for first in range(0, stored.size_bytes, piece_bytes):
-        yield read(stored, first, min(piece_bytes, stored.size_bytes - first))
-
-
-def write_tensors(
-    path: Path, layout: Mapping[str, Planned], tensors: Iterable[Iterable[Tensor]]
-) -> FileRecord:
-    """Write a file of tensors that are made piece by piece, and hash it on the way.
-
-    Args:
-        path: The file.
-        layout: Name to what each tensor will be, in the order in which ``tensors`` yields them.
-        tensors: Each tensor as consecutive pieces; a piece may be overwritten when the next but one
-            is asked for.
-
-    Returns:
-        Size and SHA-256 of the file, which is on the disk when this returns.
-
-    Raises:
-        ModelError: A tensor is not what the layout promised.
-    """
-    head = _header(layout)
-    digest = hashlib.sha256(head)
-    under_way: list[Future[Any]] = []
-    # Unbuffered: a piece is as large as a write should be.
-    with path.open("wb", buffering=0) as stream, ThreadPoolExecutor(2) as pool:
-        _write(stream, memoryview(head))
-        for (name, plan), pieces in zip(layout.items(), tensors, strict=True):
-            written = 0
-            for piece in pieces:
-                flat = piece.contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data
-                _wait(under_way)
-                # The next piece is made while this one is hashed and written.
-                under_way = [pool.submit(digest.update, flat), pool.submit(_write, stream, flat)]
-                written += len(flat)
-            if written != plan.size_bytes:
-                raise ModelError(
-                    f"{name}: {plan.dtype} {list(plan.shape)}은(는) {plan.size_bytes}바이트인데 "
-                    f"{written}바이트가 나왔습니다."
-                )
-        _wait(under_way)
-        os.fsync(stream.fileno())
-        return FileRecord(size=stream.tell(), sha256=digest.hexdigest())
-
-
-def _wait(under_way: Iterable[Future[Any]]) -> None:
-    for one in under_way:
-        one.result()
-
-
-def _write(stream: RawIOBase, data: memoryview) -> None:
-    """Write all of it: one call may write less."""
-    while data:
-        data = data[stream.write(data) or 0 :]
-
-
-def _header(layout: Mapping[str, Planned]) -> bytes:
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    offset = 0
-    for name, plan in layout.items():
-        header[name] = {
-            "dtype": plan.dtype,
-            "shape": list(plan.shape),
-            "data_offsets": [offset, offset + plan.size_bytes],
-        }
-        offset += plan.size_bytes
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text
+        yield read_bytes(stored, first, min(piece_bytes, stored.size_bytes - first))

@@ -3,7 +3,7 @@
 import pytest
 
 from exagirl.evaluation.judging.planted import FAULTS, plant_faults
-from exagirl.evaluation.judging.scenes import fill_names
+from exagirl.evaluation.probes import fill_names
 from support.chat_server import ChatServer
 from support.judges import (
     DIALOGUES,

@@ -9,11 +9,11 @@ from exagirl.dialogue.records import Turn
 from exagirl.errors import MissingExtraError
 from exagirl.evaluation.judging.judge import Compared, Judge
 from exagirl.evaluation.judging.line import NotAsked, Seat, together
-from exagirl.evaluation.judging.measures import Kind, Placed, mean_of, share_of
 from exagirl.evaluation.judging.options import JudgingOptions
 from exagirl.evaluation.judging.rating import NO_PAIRS, Pair, length_controlled, rank
 from exagirl.evaluation.judging.scenes import Scene, arena_scenes
 from exagirl.evaluation.judging.talker import Talker
+from exagirl.evaluation.measuring import Kind, Placed, mean_of, share_of
 from exagirl.evaluation.scores import ArenaResult, Ranking, Trouble
 from exagirl.progress import Watcher
 from exagirl.record import Record

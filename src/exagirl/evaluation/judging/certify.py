@@ -9,10 +9,10 @@ from exagirl.artifact import fingerprint
 from exagirl.dialogue.records import Turn
 from exagirl.evaluation.judging.judge import Compared, Judge
 from exagirl.evaluation.judging.line import together
-from exagirl.evaluation.judging.measures import Kind, Placed, mean_of, share_of
 from exagirl.evaluation.judging.options import JudgingOptions
 from exagirl.evaluation.judging.planted import FAULTS, FaultKind, Planted, plant_faults
 from exagirl.evaluation.judging.reading import Points, Silence
+from exagirl.evaluation.measuring import Kind, Placed, mean_of, share_of
 from exagirl.evaluation.scores import JudgeCertificate, Measure
 from exagirl.persona.character import Character
 from exagirl.progress import Watcher

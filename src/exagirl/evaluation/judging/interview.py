@@ -8,11 +8,12 @@ from exagirl.dialogue.records import Turn
 from exagirl.evaluation.intervals import Interval
 from exagirl.evaluation.judging.judge import Judge
 from exagirl.evaluation.judging.line import NotAsked, Seat, together
-from exagirl.evaluation.judging.measures import Kind, Placed, mean_of, taken
 from exagirl.evaluation.judging.options import JudgingOptions
 from exagirl.evaluation.judging.reading import Points, Silence, dimensions, stands_in
-from exagirl.evaluation.judging.scenes import DRIFT, Scene, fill_names, interview_scenes
+from exagirl.evaluation.judging.scenes import DRIFT, Scene, interview_scenes
 from exagirl.evaluation.judging.talker import Talker
+from exagirl.evaluation.measuring import Kind, Placed, mean_of, taken
+from exagirl.evaluation.probes import fill_names
 from exagirl.evaluation.scores import Drift, Finding, Measure, Quote, Reply
 from exagirl.persona.character import Character
 from exagirl.progress import Watcher

@@ -20,7 +20,7 @@ from exagirl.evaluation.judging.reading import (
     read_choice,
     read_points,
 )
-from exagirl.evaluation.judging.scenes import fill_names
+from exagirl.evaluation.probes import fill_names
 from exagirl.korean.particles import attach
 from exagirl.persona.character import Character
 from exagirl.persona.system_prompt import render_system_prompt

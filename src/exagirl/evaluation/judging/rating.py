@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from exagirl.errors import MissingExtraError
 from exagirl.evaluation.intervals import Interval
-from exagirl.evaluation.judging.measures import ONE_SCENE, Kind, taken
+from exagirl.evaluation.measuring import ONE_SCENE, Kind, taken
 from exagirl.evaluation.scores import Measure, Ranking
 
 Floats = NDArray[np.float64]

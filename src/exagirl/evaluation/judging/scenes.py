@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-
 from exagirl.dialogue.corpus import read_probes
 from exagirl.dialogue.records import Probe
 from exagirl.evaluation.judging.options import JudgingOptions
-from exagirl.korean.particles import fill_placeholders
+from exagirl.evaluation.probes import fill_names, spread
 from exagirl.persona.character import Character
 from exagirl.record import Record
 
-USER = "민준"
-"""Who talks to the character: a name for the ``{유저}`` of a line."""
 DRIFT = "drift"
 
 
@@ -36,8 +31,8 @@ def interview_scenes(
 ) -> tuple[Scene, ...]:
     """Situations of the interview: short ones of every kind, then long conversations."""
     probes = read_probes()
-    short = spread([one for one in probes if one.kind != DRIFT], options.interviews, seed)
-    long = spread([one for one in probes if one.kind == DRIFT], options.drifts, seed)
+    short = spread([one for one in probes if one.kind != DRIFT], options.interviews, seed, "scenes")
+    long = spread([one for one in probes if one.kind == DRIFT], options.drifts, seed, "scenes")
     is_scripted = options.interrogator is None
     return (
         *(as_scene(one, character, options.interview_turns, is_scripted) for one in short),
@@ -47,7 +42,7 @@ def interview_scenes(
 
 def arena_scenes(character: Character, options: JudgingOptions, *, seed: int) -> tuple[Scene, ...]:
     """Situations of the arena, whose user lines are fixed, of every kind in turn."""
-    chosen = spread(read_probes(), options.arena_scenarios, seed)
+    chosen = spread(read_probes(), options.arena_scenarios, seed, "scenes")
     return tuple(as_scene(one, character, options.arena_turns, True) for one in chosen)
 
 
@@ -61,26 +56,3 @@ def as_scene(probe: Probe, character: Character, turns: int, is_scripted: bool) 
         lines=lines[:turns],
         turns=min(turns, len(lines)) if is_scripted else turns,
     )
-
-
-def fill_names(text: str, character: Character) -> str:
-    """Put names for the placeholders, as a chat shows them."""
-    return fill_placeholders(
-        text, user=USER, character=character.name, intimate=character.speech.intimate
-    )
-
-
-def spread(probes: Sequence[Probe], count: int, seed: int) -> list[Probe]:
-    """Choose probes so that every kind has its turn before one has a second."""
-    dice = random.Random(f"{seed}/scenes")
-    kinds: dict[str, list[Probe]] = {}
-    for probe in probes:
-        kinds.setdefault(probe.kind, []).append(probe)
-    for queue in kinds.values():
-        dice.shuffle(queue)
-    ranked = [
-        (rank, number, probe)
-        for number, (_, queue) in enumerate(sorted(kinds.items()))
-        for rank, probe in enumerate(queue)
-    ]
-    return [probe for _, _, probe in sorted(ranked, key=lambda row: row[:2])][:count]

@@ -9,7 +9,8 @@ from exagirl.chatmodel.protocol import Message
 from exagirl.dialogue.records import Turn
 from exagirl.evaluation.judging.judge import Prompts
 from exagirl.evaluation.judging.line import Line, Seat
-from exagirl.evaluation.judging.scenes import USER, Scene, fill_names
+from exagirl.evaluation.judging.scenes import Scene
+from exagirl.evaluation.probes import USER, fill_names
 from exagirl.persona.character import Character
 
 SUMMARY_CHARS = 80
