@@ -13,6 +13,7 @@ from exagirl.training.base_model import load_base
 from exagirl.training.lora import add_adapter
 from exagirl.training.options import LoraOptions
 from support.merged_models import save_exaone_kind
+from support.tiny_models import save_tiny
 
 NAMED = Named(name="exa", base="OWNER/EXAONE-base")
 
@@ -72,3 +73,11 @@ def test_a_damaged_adapter_is_named(trained):
     weights.write_bytes(weights.read_bytes()[:-8])
     with pytest.raises(ModelError, match="adapter_model.safetensors"):
         write_adapter(adapter, model, out, NAMED, layout="llama")
+
+
+def test_exaones_names_are_for_exaone_alone(trained, tmp_path):
+    """Gemma's layers are named as Llama's, too; under EXAONE's names nothing would fit."""
+    _, adapter, _, out = trained
+    save_tiny("gemma3_text", tmp_path / "gemma")
+    with pytest.raises(ModelError, match="EXAONE 3.x가 아니어서"):
+        write_adapter(adapter, tmp_path / "gemma", out, NAMED, layout="exaone")

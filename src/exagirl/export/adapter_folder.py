@@ -9,11 +9,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from exagirl.artifact import write_text
+from exagirl.dataset.chat_template import FAMILIES
 from exagirl.errors import ModelError
 from exagirl.export.choice import Layout
 from exagirl.export.papers import carry, write_readme
 from exagirl.export.safetensors_stream import read_header
 from exagirl.record import Record
+from exagirl.training.base_model import load_tokenizer, read_config
+from exagirl.training.exaone import MODEL_TYPE
 from exagirl.training.exaone_layout import CONFIG, WEIGHTS, save_adapter_as_exaone
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
@@ -63,6 +66,11 @@ def write_adapter(
     """
     facts = read_adapter_config(adapter)
     if layout == "exaone":
+        if not _is_exaone(model):
+            raise ModelError(
+                f"{named.base}: EXAONE 3.x가 아니어서 --layout exaone을 쓸 수 없습니다. --layout "
+                "없이 내보내세요."
+            )
         with TemporaryDirectory(dir=folder) as aside:
             renamed = save_adapter_as_exaone(adapter, Path(aside) / "renamed")
             copy_adapter(renamed, folder, named.base)
@@ -81,6 +89,15 @@ def write_adapter(
         layout=layout,
         licences=[file for file in licences if file != "character.yaml"],
     )
+
+
+def _is_exaone(model: Path) -> bool:
+    """True where a merged model speaks with EXAONE's marks: merging wrote its layers as Llama's."""
+    facts = read_config(model)
+    if facts.get("model_type") == MODEL_TYPE:
+        return True
+    (exaone,) = (family for family in FAMILIES if family.name == "exaone")
+    return facts.get("model_type") == "llama" and exaone.opener in load_tokenizer(model).get_vocab()
 
 
 def copy_adapter(adapter: Path, folder: Path, base: str) -> None:
