@@ -57,8 +57,18 @@ def _gguf_notes(files: list[GgufFile], commands: list[str]) -> dict[str, Any]:
     return {
         "commands": commands,
         "verified": {file.name: file.facts for file in files},
-        "warnings": [f"{file.name}: {file.verdict}" for file in files if not _is_good(file)],
+        "warnings": [_warning(file) for file in files if not _is_good(file)],
     }
+
+
+def _warning(file: GgufFile) -> str:
+    """What is less than was to be hoped, and what to do about it where the file was run."""
+    advice = (
+        " 학습한 말투를 잃었을 수 있습니다. 더 고운 형식(--quant q8_0)을 쓰세요."
+        if "is_good" in file.facts
+        else ""
+    )
+    return f"{file.name}: {file.verdict}{advice}"
 
 
 def _is_good(file: GgufFile) -> bool:
