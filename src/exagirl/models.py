@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self, TypeVar
+
+from pydantic import Field
 
 from exagirl.artifact import RunFolder
-from exagirl.chat.session import Session, speak_locally
+from exagirl.chat.backend import Backend
+from exagirl.chat.session import ChatOptions, Member, Session
+from exagirl.chat.slot_backend import SlotBackend
+from exagirl.chat.url_backend import ChatUrl, UrlBackend
 from exagirl.chatmodel.openai_compatible import OpenAICompatibleModel
 from exagirl.chatmodel.options import TeacherOptions
 from exagirl.chatmodel.protocol import ChatModel, ChatReply, ChatRequest
-from exagirl.errors import ModelError, RecipeError
-from exagirl.job import need, need_train_extra
-from exagirl.persona.character import read_character
+from exagirl.chatmodel.sampling import Sampling
+from exagirl.dataset.chat_template import baked_system
+from exagirl.errors import CharacterError, ModelError, RecipeError
+from exagirl.job import find_run, need, need_train_extra
+from exagirl.persona.character import Character, builtin_names, load_character, read_character
+from exagirl.record import Record
+
+CONTEXT_TOKENS = 4096
+CHATS = "chats.sqlite"
+T = TypeVar("T")
 
 
 def open_model(options: TeacherOptions) -> AbstractAsyncContextManager[ChatModel]:
@@ -100,18 +114,228 @@ class LateModel:
         return await self._model.reply(request)
 
 
+class TalkChoice(Record):
+    """How a conversation is opened, where the model itself does not say."""
+
+    character: str = Field(
+        default="", description="누구와: 내장 캐릭터, YAML, 카드. 비우면 모델이 배운 캐릭터."
+    )
+    others: tuple[str, ...] = Field(default=(), description="한 방에 더 있을 캐릭터.")
+    model: str = Field(default="", description="주소 뒤에 있는 모델의 이름.")
+    api_key_env: str = Field(default="", description="주소에 쓸 키가 든 환경 변수의 이름.")
+    context_tokens: int = Field(
+        default=CONTEXT_TOKENS, ge=256, description="글과 답을 합친 길이(토큰), 많아도."
+    )
+    sampling: Sampling = Field(default=Sampling(), description="답을 뽑는 법.")
+
+
+class OpenedTalk(NamedTuple):
+    """A model with its character; conversations with it may share it."""
+
+    label: str
+    """What was opened, for the screen; no secrets."""
+    character: Character
+    backend: Backend
+    options: ChatOptions
+    others: tuple[Member, ...]
+    chats: Path
+    """The file of conversations with it."""
+
+    def session(self, user: str = "친구") -> Session:
+        """A new conversation."""
+        return Session(
+            self.character, self.backend, user=user, options=self.options, others=self.others
+        )
+
+
+class _Found(NamedTuple):
+    """A model, before the conversation."""
+
+    label: str
+    backend: Backend
+    template: str
+    """Its chat template; empty where that is not to be seen."""
+    character: Path | None
+    window_tokens: int
+    chats: Path
+
+
 def open_chat(folder: RunFolder, *, user: str, seed: int | None = None) -> Session:
     """A session with a run's merged model.
 
     Raises:
         ArtifactError: The run has no finished model.
     """
+    choice = TalkChoice(sampling=Sampling(seed=seed))
+    return _opened(_find_in_run(folder, choice), choice).session(user)
+
+
+def open_talk(name: str, runs: Path, choice: TalkChoice | None = None) -> OpenedTalk:
+    """Open whatever can speak for a character.
+
+    Args:
+        name: A run's name or folder, a model folder, a ``.gguf`` file, or the address of an
+            OpenAI-compatible endpoint.
+        runs: Where runs live; conversations with what is no run are kept there.
+        choice: What the model does not say of itself.
+
+    Raises:
+        ArtifactError: There is no such run, or it has no finished model.
+        CharacterError: Nobody says who speaks.
+        ExagirlError: The model cannot be opened; the message says why.
+    """
+    choice = choice or TalkChoice()
+    if _is_url(name):
+        _need_character(name, choice.character)
+        found = _find_url(name, runs, choice)
+    elif _is_gguf(name):
+        found = _find_gguf(Path(name).expanduser(), runs, choice)
+    elif _is_model(name):
+        found = _find_folder(Path(name).expanduser().resolve(), runs, choice)
+    else:
+        found = _find_in_run(find_run(name, runs), choice)
+    return _opened(found, choice)
+
+
+def chats_of(name: str, runs: Path) -> Path:
+    """The file where conversations with something stand, which need not exist; opens no model.
+
+    Raises:
+        ArtifactError: There is no such run.
+    """
+    if _is_url(name) or _is_gguf(name):
+        return runs / CHATS
+    if _is_model(name):
+        run = _run_of(Path(name).expanduser().resolve())
+        return run.chats / CHATS if run else runs / CHATS
+    return find_run(name, runs).chats / CHATS
+
+
+def _is_url(name: str) -> bool:
+    return re.match("https?://", name, re.IGNORECASE) is not None
+
+
+def _is_gguf(name: str) -> bool:
+    return name.lower().endswith(".gguf")
+
+
+def _is_model(name: str) -> bool:
+    return (Path(name).expanduser() / "config.json").is_file()
+
+
+def _run_of(folder: Path) -> RunFolder | None:
+    """The run whose merged model a folder is."""
+    run = RunFolder(folder.parent)
+    return run if folder == run.model and (run.root / "recipe.yaml").is_file() else None
+
+
+def _opened(found: _Found, choice: TalkChoice) -> OpenedTalk:
+    character = _character_of(found, choice)
+    others = tuple(Member(load_character(name), found.backend) for name in choice.others)
+    context = max(64, min(found.window_tokens, choice.context_tokens))
+    system = baked_system(found.template)
+    # A model of ours that is to be somebody else is told so; placeholders it knows all the same.
+    is_itself = system is not None and not choice.character
+    options = ChatOptions(
+        context_tokens=context,
+        reply_tokens=_reply_tokens(context, choice),
+        system=system if is_itself else None,
+        writes_system=not is_itself,
+        knows_placeholders=system is not None,
+    )
+    return OpenedTalk(found.label, character, found.backend, options, others, found.chats)
+
+
+def _character_of(found: _Found, choice: TalkChoice) -> Character:
+    if choice.character:
+        return load_character(choice.character)
+    return read_character(_need_character(found.label, found.character))
+
+
+def _need_character(name: str, known: T | None) -> T:
+    if not known:
+        raise CharacterError(
+            f"{name}: 누구와 이야기할지 알 수 없습니다. --character로 골라 주세요. 내장 캐릭터: "
+            f"{', '.join(builtin_names())}. 카드나 YAML 파일도 됩니다."
+        )
+    return known
+
+
+def _reply_tokens(context: int, choice: TalkChoice) -> int:
+    return min(choice.sampling.max_new_tokens, context // 4)
+
+
+def _find_in_run(folder: RunFolder, choice: TalkChoice) -> _Found:
+    need(folder.model, f"exagirl run {folder.root.name}")
+    return _load(folder.model, choice, folder.root.resolve().name, folder.chats / CHATS)
+
+
+def _find_folder(folder: Path, runs: Path, choice: TalkChoice) -> _Found:
+    if run := _run_of(folder):
+        return _find_in_run(run, choice)
+    return _load(folder, choice, folder.name, runs / CHATS)
+
+
+def _load(folder: Path, choice: TalkChoice, label: str, chats: Path) -> _Found:
+    character, template = folder / "character.yaml", folder / "chat_template.jinja"
+    is_known = character.is_file()
+    _need_character(str(folder), choice.character or is_known)
     need_train_extra()
-    from exagirl.chatmodel.local import LocalModel, Sampling
+    from exagirl.chatmodel.local import LocalModel
+    from exagirl.chatmodel.local_slots import SlotModel
     from exagirl.training.train import quiet_libraries
 
-    need(folder.model, f"exagirl run {folder.root.name}")
     quiet_libraries()
-    character = read_character(folder.model / "character.yaml")
-    backend = speak_locally(LocalModel.load(folder.model), Sampling(seed=seed))
-    return Session(character, backend, user=user)
+    model = SlotModel.of(LocalModel.load(folder))
+    window = model.context_tokens or choice.context_tokens
+    most = _reply_tokens(min(window, choice.context_tokens), choice)
+    sampling = choice.sampling.model_copy(update={"max_new_tokens": most})
+    try:
+        model.prompt_tokens([{"role": "user", "content": "안녕"}])
+    except Exception as error:
+        raise ModelError(
+            f"{folder}: 대화 서식이 없거나 쓸 수 없는 모델입니다({error}). 이름에 Instruct나 "
+            "chat이 든 모델, 또는 'exagirl merge'로 만든 모델을 쓰세요."
+        ) from error
+    return _Found(
+        label=label,
+        backend=SlotBackend(model, sampling),
+        template=template.read_text("utf-8") if template.is_file() else "",
+        character=character if is_known else None,
+        window_tokens=window,
+        chats=chats,
+    )
+
+
+def _find_gguf(path: Path, runs: Path, choice: TalkChoice) -> _Found:
+    from exagirl.chat.gguf_backend import GgufBackend
+
+    beside = path.parent / "character.yaml"
+    is_known = beside.is_file()
+    if path.is_file():
+        _need_character(str(path), choice.character or is_known)
+    most = _reply_tokens(choice.context_tokens, choice)
+    sampling = choice.sampling.model_copy(update={"max_new_tokens": most})
+    backend = GgufBackend(path, sampling, context_tokens=choice.context_tokens)
+    return _Found(
+        label=path.name,
+        backend=backend,
+        template=backend.template,
+        character=beside if is_known else None,
+        window_tokens=choice.context_tokens,
+        chats=runs / CHATS,
+    )
+
+
+def _find_url(address: str, runs: Path, choice: TalkChoice) -> _Found:
+    url = ChatUrl(base_url=address, model=choice.model, api_key_env=choice.api_key_env)
+    most = _reply_tokens(choice.context_tokens, choice)
+    backend = UrlBackend(url, choice.sampling.model_copy(update={"max_new_tokens": most}))
+    return _Found(
+        label=f"{backend.model} ({backend.host})",
+        backend=backend,
+        template="",
+        character=None,
+        window_tokens=choice.context_tokens,
+        chats=runs / CHATS,
+    )

@@ -117,6 +117,19 @@ def test_a_backend_that_can_writes_on_within_the_word():
     assert session.turns[-1].raw == "{유저}아 왔어."
 
 
+def test_a_blank_at_the_joint_is_kept():
+    """What is stored is what was shown."""
+
+    class Blank(Goer):
+        def go_on(self, messages, stop):
+            yield " 바빴어 "
+
+    session = Session(plain_character(), Blank("오늘은 좀"), user="지은")
+    says(session, "가")
+    list(session.continue_reply())
+    assert session.turns[-1].raw == "오늘은 좀 바빴어"
+
+
 def test_only_a_reply_can_go_on():
     """The user's words are the user's."""
     session = session_of("하나")

@@ -152,7 +152,7 @@ def test_a_chat_answers_and_is_saved(runs):
     assert done.returncode == 0, done.stderr
     assert "엑사:" in done.stdout
     assert "지은" in done.stdout
-    assert len(list((runs / "tiny" / "chats").glob("*.jsonl"))) >= 1
+    assert (runs / "tiny" / "chats" / "chats.sqlite").is_file()
 
 
 def test_a_chat_with_nobody_is_one_message(tmp_path):

@@ -40,6 +40,7 @@ class Drawing:
         limit_chars: The longest reply.
         is_bad: Whether a whole reply should be drawn again, once; then the first try is shown only
             when it is known to be good. None never looks.
+        goes_on: Whether it goes on within a sentence, where a blank at its start is a part of it.
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class Drawing:
         *,
         limit_chars: int,
         is_bad: Callable[[str], bool] | None = None,
+        goes_on: bool = False,
     ) -> None:
         self._draw = draw
         self._stop = stop
         self._limit = limit_chars
         self._is_bad = is_bad
+        self._goes_on = goes_on
         self.versions: list[Version] = []
         """Every try of which something came, in order."""
 
@@ -89,6 +92,8 @@ class Drawing:
             is_cut = self._stop.is_set()
         finally:
             inner.set()
-            text = normalise(raw).strip()
+            text = normalise(raw).rstrip()
+            if not self._goes_on:
+                text = text.lstrip()
             if text:
                 self.versions.append(Version(raw=text, is_cut=is_cut))

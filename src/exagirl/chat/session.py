@@ -300,6 +300,7 @@ class Session(Editing):
                 stop,
                 limit_chars=self.options.max_reply_chars,
                 is_bad=self._judge(voice) if is_checked else None,
+                goes_on=bool(plan.before) and isinstance(voice.backend, GoesOn),
             )
             try:
                 fill = partial(self._fill, at=plan.at)

@@ -2,85 +2,213 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from threading import Event
+import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from exagirl.chat.markup import ActionStream
-from exagirl.chat.session import Session
-from exagirl.cli.options import DEFAULT_RUNS, RunArgument, RunsOption
-from exagirl.cli.report import styled
-from exagirl.cli.screen import is_interactive, make_console
+from exagirl.chat.room import MAX_CAST
+from exagirl.chat.session import ChatError
+from exagirl.chat.store import ChatStore, ChatSummary
+from exagirl.chatmodel.sampling import Sampling
+from exagirl.cli.chat_commands import find, names
+from exagirl.cli.chat_line import LineReader
+from exagirl.cli.chat_show import local_time, print_chats, told_of
+from exagirl.cli.chat_talk import MINE, THEIRS, Talk
+from exagirl.cli.options import DEFAULT_RUNS, RunsOption
+from exagirl.cli.screen import command_name, is_interactive, make_console
 from exagirl.errors import ExagirlError
 from exagirl.korean.normalise import normalise
-from exagirl.pipeline import find_run, open_chat
+from exagirl.models import CONTEXT_TOKENS, TalkChoice, chats_of, open_talk
 
-HELP = "[dim]/quit 끝내기 · Ctrl-C 답 멈추기 · 그냥 쓰고 Enter[/]"
-MAX_CHARS = 4000
+LAST = "last"
+SHOWN_AGAIN = 6
+SHORTEST_ID = 6
+"""Fewer digits are a place in the list."""
+USER = "친구"
 
 
-def chat(
-    run: RunArgument,
-    user: Annotated[str, typer.Option("--user", help="캐릭터가 부를 이름.")] = "친구",
+def chat(  # noqa: PLR0913 (typer reads the options from the arguments)
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|MODEL|URL",
+            help="실행, 모델 폴더, GGUF 파일, 또는 OpenAI 호환 주소(http://…/v1).",
+        ),
+    ],
+    which: Annotated[
+        str, typer.Argument(metavar="[ID]", help="--resume이 이을 대화의 번호.", show_default=False)
+    ] = "",
+    character: Annotated[
+        str, typer.Option("--character", help="누구와: 내장 이름, YAML, 카드. 남의 모델에 쓴다.")
+    ] = "",
+    others: Annotated[
+        list[str] | None, typer.Option("--with", help="한 방에 더 부를 캐릭터. 셋까지 되풀이.")
+    ] = None,
+    user: Annotated[
+        str, typer.Option("--user", help="캐릭터가 부를 이름.", show_default=USER)
+    ] = "",
+    resume: Annotated[
+        bool, typer.Option("--resume/--new", help="지난 대화를 잇는다. ID가 없으면 마지막 것.")
+    ] = False,
+    lists: Annotated[bool, typer.Option("--list", help="남긴 대화를 늘어놓고 끝낸다.")] = False,
+    model: Annotated[str, typer.Option("--model", help="주소 뒤의 모델 이름.")] = "",
+    api_key_env: Annotated[
+        str, typer.Option("--api-key-env", help="주소에 쓸 키가 든 환경 변수.")
+    ] = "",
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="같은 씨앗이면 같은 답.")
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option("--temperature", min=0, max=2, help="높을수록 자유롭게.")
+    ] = Sampling().temperature,
+    context: Annotated[
+        int, typer.Option("--context", min=256, help="글과 답을 합친 길이(토큰), 많아도.")
+    ] = CONTEXT_TOKENS,
     runs: RunsOption = DEFAULT_RUNS,
 ) -> None:
-    """터미널에서 캐릭터와 이야기한다."""
+    """터미널에서 캐릭터와 이야기한다. 늘 새 대화로 시작하고, --resume이 지난 대화를 잇는다."""
     console = make_console()
-    folder = find_run(run, runs)
+    chats = chats_of(name, runs)
+    if lists:
+        _list(console, chats)
+        return
+    if len(others or ()) >= MAX_CAST:
+        raise ChatError(f"한 방에는 {MAX_CAST}명까지 들어올 수 있습니다. --with는 셋까지입니다.")
+    wanted = _wanted(chats, which) if which else LAST if resume else ""
+    choice = TalkChoice(
+        character=character,
+        others=tuple(others or ()),
+        model=model,
+        api_key_env=api_key_env,
+        context_tokens=context,
+        sampling=Sampling(seed=seed, temperature=temperature),
+    )
     with console.status("모델을 읽고 있어요…"):
-        session = open_chat(folder, user=user)
-    name = session.character.name
-    console.print(f"[bold magenta]{name}[/]  {HELP}")
-    if greeting := session.greeting():
-        console.print(Text(f"{name}: ", style="bold magenta") + styled(greeting))
-    path = folder.chats / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}.jsonl"
+        opened = open_talk(name, runs, choice)
+    reader = LineReader(has_colours=console.color_system is not None, commands=names())
+    talk = Talk(console, reader, opened, opened.session(user or USER))
     try:
-        _talk(console, session)
+        _open(talk, wanted, user)
+        _hold(talk)
     finally:
-        if session.turns:
-            session.save(path)
-            console.print(f"[dim]대화를 남겼습니다: {path}[/]", soft_wrap=True)
+        talk.close()
+        if talk.session.chat_id and talk.session.turns:
+            talk.tell(f"대화를 남겼습니다: {talk.chats}", is_whole=True)
+            where = [] if runs == DEFAULT_RUNS else ["--runs", str(runs)]
+            rest = shlex.join(["chat", name, *where, "--resume"])
+            talk.tell(f"이으려면: {command_name()} {rest}", is_whole=True)
 
 
-def _talk(console: Console, session: Session) -> None:
-    prompt = Text(f"{session.user}: ", style="bold cyan") if is_interactive() else Text()
+def _list(console: Console, chats: Path) -> None:
+    if not chats.is_file():
+        console.print("아직 남긴 대화가 없습니다.")
+        return
+    with ChatStore(chats) as store:
+        print_chats(console, store.chats())
+
+
+def _wanted(chats: Path, which: str) -> str:
+    """The whole number of a chat that is named by its place in the list or how it begins.
+
+    Raises:
+        ChatError: None, or several, are named so.
+    """
+    known: tuple[ChatSummary, ...] = ()
+    if chats.is_file():
+        with ChatStore(chats) as store:
+            known = store.chats()
+    if which.isdecimal() and len(which) < SHORTEST_ID:
+        fitting = [one.id for one in known[int(which) - 1 : int(which)] if int(which)]
+    else:
+        fitting = [one.id for one in known if one.id.startswith(which)]
+    if len(fitting) == 1:
+        return fitting[0]
+    raise ChatError(
+        f"'{which}'번 대화가 없습니다. 남긴 대화는 {len(known)}개입니다. --list로 번호를 보세요."
+    )
+
+
+def _open(talk: Talk, wanted: str, user: str) -> None:
+    """Say who is here, and go on with an earlier talk where that is wanted."""
+    console, session = talk.console, talk.session
+    title = Text(" · ".join(session.cast), style=THEIRS)
+    console.print(title + Text(f"  {talk.opened.label}", style="dim not bold"), soft_wrap=True)
+    talk.tell("/도움말 · Ctrl-C 답 멈추기 · Ctrl-D 끝내기")
+    earlier = _earlier(talk)
+    if wanted == LAST:
+        wanted = earlier[0].id if earlier else ""
+        if not wanted:
+            talk.tell("이을 대화가 없어 새로 시작합니다.")
+    if not wanted:
+        if earlier:
+            last = earlier[0]
+            told = f"{local_time(last.updated)} {told_of(last)}".rstrip()
+            talk.tell(f"새 대화입니다. 지난 대화({told})를 이으려면 --resume")
+        console.print()
+        talk.show_greeting()
+        return
+    session.resume(talk.store, wanted)
+    if user and user != session.user:
+        session.rename_user(user)
+    count = len(session.turns)
+    talk.tell(
+        f"이어서 합니다. 지금까지 {count:,}마디." + " 앞의 것은 /보기" * (count > SHOWN_AGAIN)
+    )
+    console.print()
+    if count <= SHOWN_AGAIN:
+        talk.show_greeting()
+    talk.show_last(SHOWN_AGAIN)
+    talk.reader.remember(turn.raw for turn in session.turns if turn.role == "user")
+    if session.unsent:
+        talk.tell(f"답을 받지 못한 말이 있습니다: {session.unsent} (/다시)")
+
+
+def _earlier(talk: Talk) -> list[ChatSummary]:
+    """Chats with the same characters, the last first."""
+    if not talk.chats.is_file():
+        return []
+    return [one for one in talk.store.chats() if one.cast == talk.session.cast and one.turns]
+
+
+def _hold(talk: Talk) -> None:
+    was_interrupted = False
     while True:
         try:
-            text = normalise(console.input(prompt)).strip()
+            text = normalise(talk.reader.read(f"{talk.session.user}: ", MINE)).strip()
+            was_interrupted = False
+            _take(talk, text)
         except EOFError:
+            if is_interactive():
+                talk.console.print()
             return
         except KeyboardInterrupt:
-            console.print("\n[dim]끝내려면 /quit 또는 Ctrl-D를 누르세요.[/]")
-            continue
-        if text == "/quit":
-            return
-        if text.startswith("/"):
-            console.print(HELP)
-        elif len(text) > MAX_CHARS:
-            console.print(
-                f"[yellow]{len(text):,}자는 너무 길어요. {MAX_CHARS:,}자까지 보낼 수 있어요.[/]"
-            )
-        elif text:
-            _answer(console, session, text)
+            if was_interrupted:
+                talk.console.print()
+                return
+            was_interrupted = True
+            talk.console.print()
+            talk.tell("끝내려면 Ctrl-C를 한 번 더, 또는 Ctrl-D를 누르세요.")
+        except ExagirlError as error:
+            talk.fail(error)
 
 
-def _answer(console: Console, session: Session, text: str) -> None:
-    stop, styles = Event(), ActionStream()
-    console.print(Text(f"{session.character.name}: ", style="bold magenta"), end="")
-    reply = session.say(text, stop)
-    try:
-        for piece in reply:
-            for span in styles.feed(piece):
-                style = "italic dim" if span.is_action else ""
-                console.print(Text(span.text, style=style), end="", soft_wrap=True)
-        console.print()
-    except KeyboardInterrupt:
-        stop.set()
-        reply.close()  # type: ignore[attr-defined]
-        console.print(" [dim](멈춤)[/]")
-    except ExagirlError as error:
-        console.print(f"\n[red]{error}[/] 다시 말을 걸어 보세요.", soft_wrap=True)
+def _take(talk: Talk, text: str) -> None:
+    """A line: something to say, or something to do."""
+    if not text:
+        return
+    if not text.startswith("/"):
+        talk.say(text)
+        return
+    if text.startswith("//"):
+        talk.say(text[1:])
+        return
+    name, _, rest = text[1:].partition(" ")
+    command = find(name)
+    if command is None:
+        talk.tell(f"/{name}: 모르는 명령입니다. /도움말 에 모두 있습니다. 그대로 말하려면 /{text}")
+        return
+    command.run(talk, rest.strip())

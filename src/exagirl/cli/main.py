@@ -20,6 +20,7 @@ from exagirl.cli import (
     inspect,
     plan,
     run,
+    serve,
     stages,
 )
 from exagirl.cli.screen import make_console
@@ -47,6 +48,7 @@ app.command("export")(export.export)
 app.command("evaluate")(evaluate.evaluate)
 app.command("chat")(chat.chat)
 app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
 app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
 app.add_typer(card.app, name="card")

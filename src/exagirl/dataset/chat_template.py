@@ -10,6 +10,7 @@ from exagirl.errors import ModelError
 from exagirl.record import Record
 
 TEMPLATES = resources.files("exagirl.dataset") / "templates"
+_BEFORE, _AFTER = "{%- set default_system = ", " -%}"
 
 
 class Family(Record):
@@ -81,4 +82,20 @@ def bake_template(family: Family, default_system: str) -> str:
     """
     body = (TEMPLATES / f"{family.name}.jinja").read_text("utf-8").rstrip("\n")
     literal = json.dumps(default_system, ensure_ascii=False)
-    return "{%- set default_system = " + literal + " -%}\n" + body
+    return f"{_BEFORE}{literal}{_AFTER}\n{body}"
+
+
+def baked_system(template: str) -> str | None:
+    """The default system prompt that `bake_template` put into a template.
+
+    Returns:
+        None for a template that is not ours.
+    """
+    line = template.partition("\n")[0].rstrip("\r")
+    if not (line.startswith(_BEFORE) and line.endswith(_AFTER)):
+        return None
+    try:
+        literal = json.loads(line.removeprefix(_BEFORE).removesuffix(_AFTER))
+    except ValueError:
+        return None
+    return literal if isinstance(literal, str) else None

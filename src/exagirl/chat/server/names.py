@@ -1,0 +1,87 @@
+"""Names and stop strings in a reply that arrives in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+HOLD_BACK = 16
+"""Characters kept back after an opening brace: the longest placeholder with its particle. As many
+before it decide about the particle."""
+
+Fill = Callable[[str], str]
+
+
+class NameStream:
+    """Fills placeholders; what may still become one is kept back.
+
+    Args:
+        fill: Fills a whole text.
+    """
+
+    def __init__(self, fill: Fill) -> None:
+        self._fill = fill
+        self._before = ""
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Take a piece and give what is sure."""
+        self._held += piece
+        brace = self._held.rfind("{", max(0, len(self._held) - HOLD_BACK))
+        if brace > 0 and self._held[brace - 1] == "{":
+            brace -= 1
+        return self._give(len(self._held) if brace < 0 else brace)
+
+    def end(self) -> str:
+        """The rest."""
+        return self._give(len(self._held))
+
+    def _give(self, size: int) -> str:
+        safe, self._held = self._held[:size], self._held[size:]
+        if "{" in safe:
+            known = len(self._fill(self._before))
+            safe = self._fill(self._before + safe)[known:]
+        self._before = (self._before + safe)[-HOLD_BACK:]
+        return safe
+
+
+class StopFinder:
+    """Ends a text before the first of some strings; what may still become one is kept back.
+
+    Args:
+        stops: None of them is empty.
+    """
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self._stops = tuple(stops)
+        self._longest = max(map(len, self._stops), default=0)
+        self._held = ""
+        self.is_found = False
+
+    def feed(self, piece: str) -> str:
+        """Take a piece and give what is sure; nothing more once a string was found."""
+        if not self._stops:
+            return piece
+        if self.is_found:
+            return ""
+        self._held += piece
+        places = [at for stop in self._stops if (at := self._held.find(stop)) >= 0]
+        if places:
+            self.is_found = True
+            sure, self._held = self._held[: min(places)], ""
+            return sure
+        size = len(self._held) - self._begun()
+        sure, self._held = self._held[:size], self._held[size:]
+        return sure
+
+    def end(self) -> str:
+        """The rest."""
+        rest, self._held = self._held, ""
+        return rest
+
+    def _begun(self) -> int:
+        """How many letters at the end may be the beginning of a stop string."""
+        for size in range(min(self._longest - 1, len(self._held)), 0, -1):
+            tail = self._held[-size:]
+            if any(stop.startswith(tail) for stop in self._stops):
+                return size
+        return 0

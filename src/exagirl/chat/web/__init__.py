@@ -1,0 +1,5 @@
+"""The character in the browser."""
+
+from exagirl.chat.web.page import build_page, page_style, serving_options
+
+__all__ = ["build_page", "page_style", "serving_options"]
