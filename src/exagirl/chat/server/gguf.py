@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from exagirl.chat.gguf_backend import open_gguf
 from exagirl.chat.server.backend import Messages, Piece, Prompt
 from exagirl.chat.server.proxy import Endpoint, ProxyBackend
 from exagirl.chatmodel.sampling import Sampling
-from exagirl.errors import MissingExtraError, ModelError
-from exagirl.export.choice import INSTALL, has_llama_cpp
 
 
 class GgufBackend:
@@ -42,7 +40,7 @@ class GgufBackend:
         self.name = name
         self.slots = slots
         self.context_tokens: int | None = context_tokens
-        self._llama = _load(path, slots, context_tokens)
+        self._llama: Any = open_gguf(path, context_tokens=context_tokens, slots=slots)
         penalty = (sampling or Sampling()).repetition_penalty
         endpoint = Endpoint(
             base_url=f"{self._llama.listening_address}/v1",
@@ -70,26 +68,3 @@ class GgufBackend:
             BackendError: It failed.
         """
         return self._proxy.speak(prompt, sampling)
-
-
-def _load(path: Path, slots: int, context_tokens: int) -> Any:
-    if not has_llama_cpp():
-        raise MissingExtraError(
-            f"GGUF를 쓰는 데 필요한 xllamacpp가 없습니다. 설치하세요: {INSTALL}"
-        )
-    if not path.is_file():
-        raise ModelError(
-            f"{path}: 그런 파일이 없습니다. 'exagirl export RUN --to gguf'로 만드세요."
-        )
-    library: Any = importlib.import_module("xllamacpp")
-    options = library.CommonParams()
-    options.model.path = str(path)
-    options.n_ctx = context_tokens * slots
-    options.n_parallel = slots
-    options.use_jinja = True
-    options.warmup = False
-    options.verbosity = -1
-    try:
-        return library.Server(options)
-    except RuntimeError as error:
-        raise ModelError(f"{path}: llama.cpp가 이 파일을 읽지 못했습니다({error}).") from error
