@@ -4,7 +4,7 @@ import asyncio
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exagirl.chat.server.faults import ApiFault
@@ -142,6 +142,7 @@ PARTS = [
 
 
 @given(parts=st.lists(st.sampled_from(PARTS), max_size=12), cuts=CUTS)
+@example(parts=["{유저}", "{유저}", "야"], cuts=[])
 def test_names_are_put_the_same_however_the_text_comes(parts, cuts):
     """As in one piece; every letter comes out once."""
 

@@ -37,11 +37,13 @@ class NameStream:
 
     def _give(self, size: int) -> str:
         safe, self._held = self._held[:size], self._held[size:]
+        given = safe
         if "{" in safe:
             known = len(self._fill(self._before))
-            safe = self._fill(self._before + safe)[known:]
+            given = self._fill(self._before + safe)[known:]
+        # As the model wrote it: a particle may go by a placeholder that stands before.
         self._before = (self._before + safe)[-HOLD_BACK:]
-        return safe
+        return given
 
 
 class StopFinder:
