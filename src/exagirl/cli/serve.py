@@ -17,8 +17,8 @@ from exagirl.korean.particles import fill_placeholders
 from exagirl.persona.character import Character, read_character
 
 if TYPE_CHECKING:
-    from exagirl.chat.filling import Fill
     from exagirl.chat.server.backend import Backend
+    from exagirl.chat.server.names import Fill
     from exagirl.chat.server.options import ServeOptions
 
 SERVE_MODULES = ("fastapi", "uvicorn")

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exagirl.chat.filling import NameStream
 from exagirl.chat.server.faults import ApiFault
+from exagirl.chat.server.names import NameStream, StopFinder
 from exagirl.chat.server.queue import FairQueue
-from exagirl.chat.server.stops import StopFinder
 from exagirl.korean.particles import fill_placeholders
 
 

@@ -16,12 +16,12 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from exagirl.chat.filling import Fill
 from exagirl.chat.server.backend import Backend, Piece
 from exagirl.chat.server.events import EventStream
 from exagirl.chat.server.faults import ApiFault, BackendError, unknown_model
 from exagirl.chat.server.gone import or_gone
 from exagirl.chat.server.guard import Guard, as_response
+from exagirl.chat.server.names import Fill
 from exagirl.chat.server.options import ServeOptions
 from exagirl.chat.server.queue import FairQueue
 from exagirl.chat.server.reading import Reader

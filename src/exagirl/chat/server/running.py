@@ -14,11 +14,11 @@ from typing import Any
 
 import uvicorn
 
-from exagirl.chat.filling import Fill
 from exagirl.chat.server.app import build_app
 from exagirl.chat.server.backend import Backend
 from exagirl.chat.server.faults import ServeError
 from exagirl.chat.server.keys import check_host
+from exagirl.chat.server.names import Fill
 from exagirl.chat.server.options import ServeOptions
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
