@@ -97,7 +97,7 @@ def evaluate(run: RunFolder, changed: Mapping[str, Any], stages: Stages) -> Eval
             subject,
             place,
             watcher=stages,
-            hooks=Hooks(report=write_report),
+            hooks=Hooks(report=lambda scores, _part, out: write_report(scores, out)),
         )
 
 

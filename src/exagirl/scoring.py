@@ -16,12 +16,12 @@ from exagirl.dialogue.records import Turn
 from exagirl.errors import ArtifactError, ExagirlError
 from exagirl.evaluation.answers import Answers
 from exagirl.evaluation.bench import Candidate, Subject
-from exagirl.evaluation.evaluate import EvaluationPart, Hooks, Place, measure_models
+from exagirl.evaluation.evaluate import Hooks, Place, measure_models
 from exagirl.evaluation.judging.judged import Case, JudgedParts, judge_models, seat_at
 from exagirl.evaluation.judging.line import Seat
 from exagirl.evaluation.judging.options import JudgingOptions
 from exagirl.evaluation.report.write import write_report
-from exagirl.evaluation.scores import Evaluation, Reply, Trouble
+from exagirl.evaluation.scores import Evaluation, EvaluationPart, Reply, Trouble
 from exagirl.job import Job, need, need_train_extra
 from exagirl.models import LateModel, open_local_model, open_model
 
@@ -58,11 +58,10 @@ def score_run(job: Job) -> Evaluation:
         answers=folder.answers,
         inputs={"dataset": dataset.digest, "subset": fingerprint(subset)},
     )
-    judged: list[JudgedParts] = []
     judging = recipe.evaluation.judging
     hooks = Hooks(
-        judge=partial(_judge, job, subject, candidates, judging, judged) if judging else None,
-        report=partial(_write_beside, judged),
+        judge=partial(_judge, job, subject, candidates, judging) if judging else None,
+        report=_write_beside,
     )
     return measure_models(candidates, subject, place, watcher=job.watcher, hooks=hooks)
 
@@ -109,27 +108,14 @@ def _judge(
     subject: Subject,
     candidates: dict[str, Candidate],
     options: JudgingOptions,
-    judged: list[JudgedParts],
     _replies: Sequence[Reply],
 ) -> EvaluationPart:
     """Ask the judge; when it cannot answer at all, rules and likelihood stand without it."""
     try:
-        parts = asyncio.run(_judged(job, subject, candidates, options))
+        return asyncio.run(_judged(job, subject, candidates, options))
     except ExagirlError as error:
         told = f"심사를 마치지 못했습니다: {error} 같은 명령을 다시 실행하면 남은 것만 묻습니다."
         return EvaluationPart(troubles=(Trouble(part="judge", message=told),), is_whole=False)
-    judged.append(parts)
-    return EvaluationPart(
-        measures=parts.measures,
-        drift=parts.drift,
-        quotes=parts.quotes,
-        arena=parts.arena,
-        ranking=parts.ranking,
-        certificate=parts.certificate,
-        troubles=parts.troubles,
-        repeat={"judging": parts.repeat},
-        is_whole=not any(trouble.part == "judge" for trouble in parts.troubles),
-    )
 
 
 async def _judged(
@@ -170,8 +156,8 @@ def _turns(messages: Sequence[dict[str, str]]) -> tuple[Turn, ...]:
     return tuple(Turn.model_validate(m) for m in messages if m["role"] != "system")
 
 
-def _write_beside(judged: list[JudgedParts], evaluation: Evaluation, folder: Path) -> None:
+def _write_beside(evaluation: Evaluation, part: EvaluationPart, folder: Path) -> None:
     write_report(evaluation, folder)
-    for parts in judged:
-        write_lines(folder / INTERVIEWS, (one.model_dump_json() for one in parts.interviews))
-        write_lines(folder / FIGHTS, (one.model_dump_json() for one in parts.fights))
+    if isinstance(part, JudgedParts):
+        write_lines(folder / INTERVIEWS, (one.model_dump_json() for one in part.interviews))
+        write_lines(folder / FIGHTS, (one.model_dump_json() for one in part.fights))

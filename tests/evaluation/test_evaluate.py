@@ -9,14 +9,13 @@ from exagirl.chatmodel.local import LocalModel
 from exagirl.errors import ArtifactError, ModelError
 from exagirl.evaluation.evaluate import (
     Candidate,
-    EvaluationPart,
     Hooks,
     Place,
     measure_models,
     read_evaluation,
     read_replies,
 )
-from exagirl.evaluation.scores import Measure, Trouble
+from exagirl.evaluation.scores import EvaluationPart, Measure, Trouble
 from exagirl.progress import Nobody
 from support.speakers import EXA, FEW, Mute, Parrot, Reading, subject
 from support.tiny_chat import chat_tokenizer
@@ -157,7 +156,7 @@ def test_judges_and_reports_take_part(tmp_path):
             repeat={"judge": "심판"},
         )
 
-    def report(evaluation, folder):
+    def report(evaluation, _part, folder):
         (folder / "report.html").write_text(evaluation.run, encoding="utf-8")
 
     hooks = Hooks(judge=judge, report=report)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from exagirl.artifact import (
     fingerprint,
@@ -26,24 +26,17 @@ from exagirl.evaluation.changes import find_changes
 from exagirl.evaluation.quotes import choose_quotes
 from exagirl.evaluation.scores import (
     FORMAT,
-    ArenaResult,
     Change,
-    Drift,
     Evaluation,
-    JudgeCertificate,
-    Measure,
+    EvaluationPart,
     ModelScores,
-    Quote,
-    Ranking,
     Reply,
     Trouble,
 )
 from exagirl.progress import Watcher
-from exagirl.record import Record
 
 __all__ = [
     "Candidate",
-    "EvaluationPart",
     "Hooks",
     "Place",
     "Subject",
@@ -56,22 +49,6 @@ SCORES, REPLIES = "scores.json", "replies.jsonl"
 BASE = "base"
 UNFINISHED = "unfinished"
 """Stands among the inputs of an evaluation that the same command has to finish."""
-
-
-class EvaluationPart(Record):
-    """What others add to an evaluation, such as judges."""
-
-    measures: dict[str, tuple[Measure, ...]] = Field(default_factory=dict)
-    """A model's name to more measures of it."""
-    drift: dict[str, tuple[Drift, ...]] = Field(default_factory=dict)
-    quotes: tuple[Quote, ...] = ()
-    arena: tuple[ArenaResult, ...] = ()
-    ranking: Ranking | None = None
-    certificate: JudgeCertificate | None = None
-    troubles: tuple[Trouble, ...] = ()
-    repeat: dict[str, Any] = Field(default_factory=dict)
-    is_whole: bool = True
-    """False where something could not be asked: the same command then asks for the rest."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +69,8 @@ class Hooks:
 
     judge: Callable[[Sequence[Reply]], EvaluationPart] | None = None
     """Given every reply of every model, when none is in memory."""
-    report: Callable[[Evaluation, Path], object] | None = None
-    """Writes more files into a folder, beside ``scores.json``."""
+    report: Callable[[Evaluation, EvaluationPart, Path], object] | None = None
+    """Given what the judge gave, writes more files into a folder, beside ``scores.json``."""
 
 
 def measure_models(
@@ -140,7 +117,7 @@ def measure_models(
         write_text(aside / SCORES, evaluation.model_dump_json(indent=2) + "\n")
         write_lines(aside / REPLIES, (reply.model_dump_json() for reply in replies))
         if hooks.report:
-            hooks.report(evaluation, aside)
+            hooks.report(evaluation, part, aside)
         seal(aside, "evaluation", inputs if part.is_whole else {**inputs, UNFINISHED: "judge"})
     return evaluation
 

@@ -179,6 +179,23 @@ class Trouble(Record):
     """In Korean: what happened, and what to do."""
 
 
+class EvaluationPart(Record):
+    """What others add to an evaluation, such as judges."""
+
+    measures: dict[str, tuple[Measure, ...]] = Field(default_factory=dict)
+    """A model's name to more measures of it."""
+    drift: dict[str, tuple[Drift, ...]] = Field(default_factory=dict)
+    """A model's name to more lines of it over the turns."""
+    quotes: tuple[Quote, ...] = ()
+    arena: tuple[ArenaResult, ...] = ()
+    ranking: Ranking | None = None
+    certificate: JudgeCertificate | None = None
+    troubles: tuple[Trouble, ...] = ()
+    repeat: dict[str, Any] = Field(default_factory=dict)
+    is_whole: bool = True
+    """False where something could not be asked: the same command then asks for the rest."""
+
+
 class Evaluation(Record):
     """The whole of ``scores.json``."""
 

@@ -38,7 +38,7 @@ def test_everything_comes_from_one_call(tmp_path):
 def test_what_is_needed_to_do_it_again_is_told(tmp_path):
     """Seed, prompts, models and options, without a secret."""
     with ChatServer(house(FANCY)) as server:
-        repeat = judged_at(server.url, tmp_path, **ALL).repeat
+        repeat = judged_at(server.url, tmp_path, **ALL).repeat["judging"]
     assert repeat["seed"] == 7
     assert len(repeat["prompts"]) == 64
     assert set(repeat["models"]) == {"base", "tuned"}

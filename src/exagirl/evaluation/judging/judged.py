@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import Field
-
 from exagirl.artifact import fingerprint
 from exagirl.chatmodel.options import TeacherOptions
 from exagirl.chatmodel.protocol import ChatModel
@@ -19,18 +17,9 @@ from exagirl.evaluation.judging.judge import Judge, Prompts
 from exagirl.evaluation.judging.line import BACKOFF_S, Line, Seat
 from exagirl.evaluation.judging.options import JudgingOptions
 from exagirl.evaluation.judging.talker import Talker
-from exagirl.evaluation.scores import (
-    ArenaResult,
-    Drift,
-    JudgeCertificate,
-    Measure,
-    Quote,
-    Ranking,
-    Trouble,
-)
+from exagirl.evaluation.scores import EvaluationPart, Trouble
 from exagirl.persona.character import Character
 from exagirl.progress import Watcher
-from exagirl.record import Record
 
 
 @dataclass(frozen=True)
@@ -55,20 +44,9 @@ class Case:
             raise ValueError(f"models of the same name would share their scores: {names}")
 
 
-class JudgedParts(Record):
-    """What the judge's layers give to an evaluation."""
+class JudgedParts(EvaluationPart):
+    """What the judge's layers give to an evaluation, and all that was said for it."""
 
-    measures: dict[str, tuple[Measure, ...]] = Field(default_factory=dict)
-    """By the model's name, for `ModelScores.measures`."""
-    drift: dict[str, tuple[Drift, ...]] = Field(default_factory=dict)
-    """By the model's name, for `ModelScores.drift`."""
-    quotes: tuple[Quote, ...] = ()
-    arena: tuple[ArenaResult, ...] = ()
-    ranking: Ranking | None = None
-    certificate: JudgeCertificate | None = None
-    """None where no pairs were ordered."""
-    troubles: tuple[Trouble, ...] = ()
-    repeat: dict[str, Any] = Field(default_factory=dict)
     interviews: tuple[Interview, ...] = ()
     """Every conversation with what was said of it."""
     fights: tuple[Fight, ...] = ()
@@ -117,6 +95,7 @@ async def judge_models(
         held = await interview(case.models, judge, talker, options, seed=case.seed, watcher=watcher)
     if options.arena_scenarios and len(case.models) > 1:
         fought = await arena(case.models, judge, talker, options, seed=case.seed, watcher=watcher)
+    troubles = (*_troubles(line, held, fought, options),)
     return JudgedParts(
         measures=held.measures if held else {},
         drift={name: drift for name, drift in held.drift.items() if drift} if held else {},
@@ -124,8 +103,9 @@ async def judge_models(
         arena=fought.results if fought else (),
         ranking=fought.ranking if fought else None,
         certificate=certificate,
-        troubles=(*_troubles(line, held, fought, options),),
-        repeat=_repeat(case, options, line),
+        troubles=troubles,
+        repeat={"judging": _repeat(case, options, line)},
+        is_whole=not any(trouble.part == "judge" for trouble in troubles),
         interviews=held.interviews if held else (),
         fights=fought.fights if fought else (),
     )
