@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from transformers import DynamicCache
 
-from exagirl.chatmodel.local_draw import NUCLEUS
+from exagirl.chatmodel.local_draw import draw_rows
 from exagirl.chatmodel.sampling import Sampling
 
 WINDOW_TOKENS = 16
@@ -107,8 +107,7 @@ def draw_each(logits: Tensor, lanes: Sequence[Lane]) -> list[int]:
         logits: Scores, shape (lanes, vocabulary).
         lanes: Whose they are.
 
-    Source: A. Holtzman et al., "The Curious Case of Neural Text Degeneration" (2020), nucleus
-    sampling; N. S. Keskar et al., "CTRL" (2019), the penalty on tokens that were there before.
+    Source: N. S. Keskar et al., "CTRL" (2019), the penalty on tokens that were there before.
     """
     scores = logits.float()
     if any(lane.sampling.repetition_penalty != 1.0 for lane in lanes):
@@ -134,24 +133,10 @@ def _penalised(scores: Tensor, lanes: Sequence[Lane]) -> Tensor:
 
 
 def _by_dice(scores: Tensor, lanes: Sequence[Lane]) -> list[int]:
-    device = scores.device
-    warmth = torch.tensor([lane.sampling.temperature for lane in lanes], device=device)
-    nucleus = torch.tensor([lane.sampling.top_p for lane in lanes], device=device).unsqueeze(-1)
-    wide = scores / warmth.unsqueeze(-1)
-    total = wide.logsumexp(dim=-1, keepdim=True)
-    top, tokens = wide.topk(min(NUCLEUS, wide.shape[-1]), dim=-1)
-    chances = (top - total).exp()
-    if bool((chances.sum(dim=-1, keepdim=True) < nucleus).any()):
-        top, tokens = wide.sort(dim=-1, descending=True)
-        chances = (top - total).exp()
-    # A token is in the nucleus where the likelier ones do not yet reach top-p; the first is.
-    kept = chances * (chances.cumsum(dim=-1) - chances < nucleus)
-    reach = kept.cumsum(dim=-1)
-    dice = torch.stack([torch.rand((), generator=lane.dice) for lane in lanes]).to(device)
-    place = (reach <= dice.unsqueeze(-1) * reach[:, -1:]).sum(dim=-1, keepdim=True)
-    last = (kept > 0).sum(dim=-1, keepdim=True) - 1
-    drawn: list[int] = tokens.gather(-1, torch.minimum(place, last)).squeeze(-1).tolist()
-    return drawn
+    warmth = torch.tensor([[lane.sampling.temperature] for lane in lanes], device=scores.device)
+    nucleus = torch.tensor([[lane.sampling.top_p] for lane in lanes], device=scores.device)
+    drawn = draw_rows(scores, warmth, nucleus, [lane.dice for lane in lanes])
+    return [int(token) for token in drawn.squeeze(-1).tolist()]
 
 
 def join_caches(caches: Sequence[Any]) -> DynamicCache:

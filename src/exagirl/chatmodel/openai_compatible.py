@@ -9,16 +9,18 @@ import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx2
-import openai
 from pydantic import ValidationError
 
 from exagirl.chatmodel.options import TeacherOptions
 from exagirl.chatmodel.protocol import ChatReply, ChatRequest, TransportFault
 from exagirl.chatmodel.secrets import fill_variables, find_key, hide
 from exagirl.errors import TeacherError
+
+if TYPE_CHECKING:
+    import openai
 
 MAX_REPLY_BYTES = 4_000_000
 """No dialogue is longer; an endpoint that sends more is cut off."""
@@ -34,6 +36,8 @@ class OpenAICompatibleModel:
     """
 
     def __init__(self, options: TeacherOptions) -> None:
+        import openai
+
         if not options.model:
             raise TeacherError("teacher.model이 비어 있습니다. 예: model: gpt-4o")
         _check_address(options.base_url)
@@ -82,6 +86,8 @@ class OpenAICompatibleModel:
                 no chat completion.
             TeacherError: Wrong key, unknown model, a request that the endpoint will never take.
         """
+        import openai
+
         try:
             # The SDK's own limit counts from byte to byte; a line that drips would never meet it.
             async with asyncio.timeout(self._options.timeout_s):
@@ -130,6 +136,8 @@ class OpenAICompatibleModel:
 
     def fault(self, error: openai.OpenAIError) -> Exception:
         """Tell a fault of the line from a refusal for good."""
+        import openai
+
         if not isinstance(error, openai.APIStatusError):
             return TransportFault(type(error).__name__)
         where = self._options.base_url or "OpenAI"
