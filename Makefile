@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
-.PHONY: help quickstart install test test-all lint format bench clean
+.PHONY: help quickstart install test test-all test-space lint format bench clean
 
 help:            ## 이 목록
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -14,10 +14,13 @@ quickstart: $(VENV)/.quickstart   ## 설치하고, 캐릭터 하나를 끝까지
 install: $(VENV)/.all             ## 모든 부분을 설치한다
 
 test: $(VENV)/.all                ## 모든 시험 (진짜 모델을 쓰는 느린 시험은 빼고)
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not gpu and not live"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not gpu and not live and not space"
 
 test-all: $(VENV)/.all            ## 느린 시험까지
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not gpu and not live"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not gpu and not live and not space"
+
+test-space: $(VENV)/.all          ## Space가 빈 환경에서 서는지 (torch를 새로 받는다)
+	$(BIN)/python -m pytest -m space tests/publish/test_space.py
 
 lint: $(VENV)/.all                ## 모양, 형식, 층
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -9,10 +9,12 @@ changed is not run again, so a run that was killed anywhere goes on from the las
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from importlib import resources
+from importlib import resources, util
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -27,17 +29,23 @@ from exagirl.dialogue.generate import generate_dialogues, reread_dialogues
 from exagirl.dialogue.outputs import Form, read_dialogues
 from exagirl.dialogue.plan import plan_slots
 from exagirl.dialogue.report.write import Inspected, inspect_dialogues
-from exagirl.errors import RecipeError
+from exagirl.errors import MissingExtraError, RecipeError
 from exagirl.evaluation.scores import Evaluation
 from exagirl.export.choice import ExportChoice, Exported
 from exagirl.job import Job, find_run, need, need_train_extra
 from exagirl.models import open_chat, open_local_teacher
 from exagirl.persona.yaml_file import dump_character
 from exagirl.progress import Watcher
-from exagirl.recipe import dump_recipe, load_recipe
+from exagirl.recipe import Recipe, dump_recipe, load_recipe
 from exagirl.record import Record
 from exagirl.scoring import score_run
 from exagirl.training.launched import is_follower, launched_count
+
+if TYPE_CHECKING:
+    from exagirl.publish.facts import AskedRun
+    from exagirl.publish.plan import PublishPlan
+    from exagirl.publish.published import Published
+    from exagirl.publish.wish import PublishWish
 
 __all__ = ["Job", "RunReport", "find_run", "open_chat", "open_local_teacher", "run_recipe"]
 
@@ -250,6 +258,80 @@ def export(folder: RunFolder, choice: ExportChoice, watcher: Watcher) -> Exporte
     )
     with folder.locked():
         return export_run(request, watcher)
+
+
+def plan_publish(folder: RunFolder, wish: PublishWish, watcher: Watcher) -> PublishPlan:
+    """Everything that would be published, written into folders and looked through; nothing is sent.
+
+    Forms that are missing are exported first.
+
+    Raises:
+        PublishError: A licence forbids it, or something in the files must not leave this machine.
+        ArtifactError: The run has nothing to publish, or a part is not finished.
+    """
+    from exagirl.publish.publish import prepare
+    from exagirl.publish.request import make_request
+
+    loaded = load_recipe(str(folder.root))
+    request = make_request(folder, wish, _asked(loaded.recipe), loaded.character)
+    for form in request.forms:
+        watcher.say(f"{form} 형식을 먼저 만듭니다: exagirl export {loaded.recipe.name} --to {form}")
+        export(folder, ExportChoice(form=form), watcher)
+    with folder.locked():
+        return prepare(request, environment=os.environ, watcher=watcher)
+
+
+def _asked(recipe: Recipe) -> AskedRun:
+    """A recipe in the options of the layers below it."""
+    from exagirl.publish.facts import AskedRun
+
+    return AskedRun(
+        name=recipe.name,
+        seed=recipe.seed,
+        teacher=recipe.teacher,
+        generation=recipe.generation,
+        dataset=recipe.dataset,
+        training=recipe.training,
+        recipe_yaml=dump_recipe(recipe),
+    )
+
+
+def need_hub() -> None:
+    """Make sure that an upload could begin, before the long work; nobody is asked.
+
+    Raises:
+        PublishError: There is no token.
+        MissingExtraError: huggingface_hub is not installed.
+    """
+    from exagirl.publish.upload import INSTALL
+
+    if util.find_spec("huggingface_hub") is None:
+        raise MissingExtraError(
+            f"허깅페이스에 올리는 데 필요한 huggingface_hub가 없습니다. 설치하세요: {INSTALL}"
+        )
+    from exagirl.publish.hub import find_hub
+
+    find_hub()
+
+
+def publish(plan: PublishPlan, watcher: Watcher) -> Published:
+    """Upload what a plan shows, as it stands in its folders.
+
+    Raises:
+        PublishError: There is no token, the Hub refuses, or the line broke for good.
+        MissingExtraError: huggingface_hub is not installed.
+    """
+    from exagirl.publish.upload import upload
+
+    return upload(
+        plan.repos,
+        private=plan.private,
+        tag=plan.tag,
+        title=plan.title,
+        token=None,
+        endpoint=None,
+        watcher=watcher,
+    )
 
 
 def evaluate(job: Job) -> Evaluation:

@@ -19,6 +19,7 @@ from exagirl.cli import (
     init,
     inspect,
     plan,
+    publish,
     run,
     serve,
     stages,
@@ -46,6 +47,7 @@ app.command("train")(stages.train)
 app.command("merge")(stages.merge)
 app.command("export")(export.export)
 app.command("evaluate")(evaluate.evaluate)
+app.command("publish")(publish.publish)
 app.command("chat")(chat.chat)
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
