@@ -5,7 +5,7 @@ from threading import Event
 import pytest
 from transformers import AutoTokenizer
 
-from exagirl.chat.backend import GoesOn
+from exagirl.chat.backend import GoesOn, Tunable
 from exagirl.chat.session import Session
 from exagirl.chatmodel.encoding import encode_prompt
 from exagirl.chatmodel.sampling import Sampling
@@ -21,6 +21,7 @@ TALK = [
     {"role": "user", "content": "안녕! 오늘 뭐 했어?"},
     {"role": "assistant", "content": "*웃으며* 나는 책을"},
 ]
+OTHER = [{"role": "user", "content": "잘 자"}]
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +58,21 @@ def test_prompts_are_counted_by_the_file_itself(backend, model):
 
 
 def test_a_reply_streams_and_is_repeated_under_a_seed(backend):
-    """Several pieces; the same ones again."""
-    first = list(backend.speak(TALK[:1], Event()))
-    assert len(first) > 1
-    assert "".join(backend.speak(TALK[:1], Event())) == "".join(first)
+    """Several pieces; the same ones when it is asked once more, not twice in a row."""
+    asked = (OTHER, TALK[:1], TALK[:1], OTHER, TALK[:1])
+    said = [list(backend.speak(messages, Event())) for messages in asked]
+    assert len(said[1]) > 1
+    assert "".join(said[1]) == "".join(said[4]) != "".join(said[2])
+
+
+def test_a_file_speaks_with_other_dice_without_being_loaded_again(backend):
+    """Another limit is kept by the same server, and the first backend stays as it was."""
+    short = backend.with_sampling(Sampling(seed=3, max_new_tokens=2, repetition_penalty=1.5))
+    assert short._server is backend._server
+    assert len("".join(short.speak(TALK[:1], Event()))) < len(
+        "".join(backend.speak(TALK[:1], Event()))
+    )
+    assert (backend.sampling.max_new_tokens, isinstance(backend, Tunable)) == (40, True)
 
 
 def test_a_stop_ends_a_reply_of_a_file(backend):

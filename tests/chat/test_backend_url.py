@@ -5,6 +5,7 @@ from threading import Event, Timer
 
 import pytest
 
+from exagirl.chat.backend import Tunable
 from exagirl.chat.session import ChatOptions, Session
 from exagirl.chat.url_backend import ChatUrl, EndpointError, UrlBackend, is_own
 from exagirl.chatmodel.sampling import Sampling
@@ -163,3 +164,25 @@ def test_a_long_talk_stays_within_the_window():
 def test_an_address_at_home_is_known(host, own):
     """There no proxy stands between, and a key may go without TLS."""
     assert is_own(host) is own
+
+
+def test_asking_the_same_again_is_another_seed():
+    """Else a new reply under a fixed seed would be the old one; another question begins anew."""
+    with StreamServer(["응"]) as server:
+        backend = backend_of(server)
+        for text in ("안녕", "안녕", "또 안녕"):
+            list(backend.speak([{"role": "user", "content": text}], Event()))
+    assert [body["seed"] for body in server.bodies] == [7, 8, 7]
+
+
+def test_other_dice_are_asked_for_over_the_same_connection():
+    """The first backend stays as it was; both count together who asks the same again."""
+    with StreamServer(["응"]) as server:
+        one = backend_of(server)
+        other = one.with_sampling(one.sampling.model_copy(update={"temperature": 1.25}))
+        list(one.speak(HELLO, Event()))
+        list(other.speak(HELLO, Event()))
+        list(one.speak(HELLO, Event()))
+    asked = [(body["temperature"], body["max_tokens"], body["seed"]) for body in server.bodies]
+    assert asked == [(0.7, 50, 7), (1.25, 50, 8), (0.7, 50, 9)]
+    assert isinstance(one, Tunable)

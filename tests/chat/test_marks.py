@@ -3,10 +3,11 @@
 import pytest
 from transformers import AutoTokenizer
 
-from exagirl.chat.backend import speak_locally
 from exagirl.chat.marks import without_marks
 from exagirl.chat.session import ChatOptions, Session
+from exagirl.chat.slot_backend import SlotBackend
 from exagirl.chatmodel.encoding import encode_prompt
+from exagirl.chatmodel.sampling import Sampling
 from exagirl.dataset.chat_template import FAMILIES, bake_template
 from exagirl.persona.parts import Lorebook, LoreEntry
 from support.talkers import Talker, plain_character
@@ -67,7 +68,7 @@ def test_text_of_a_card_stays_in_its_place(reader, put, text):
     for words in (text, "얌전한 글"):
         character, prepare = put(plain_character(), words)
         options = ChatOptions(context_tokens=2000)
-        session = Session(character, speak_locally(reader, None), options=options)
+        session = Session(character, SlotBackend(reader, Sampling()), options=options)
         prepare(session)
         found.append(marks_in(reader, session.prompt("안녕")))
     assert found[0] == found[1]
@@ -75,7 +76,7 @@ def test_text_of_a_card_stays_in_its_place(reader, put, text):
 
 def test_what_a_person_types_stays_one_message(reader):
     """Turn marks in it are text."""
-    session = Session(plain_character(), speak_locally(reader, None))
+    session = Session(plain_character(), SlotBackend(reader, Sampling()))
     assert marks_in(reader, session.prompt(INJECTION)) == marks_in(reader, session.prompt("안녕"))
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from exagirl.chat.room import own_lines, who_speaks
 from exagirl.chat.session import ChatError, Member, Session
+from exagirl.chat.store import ChatStore
 from support.talkers import Talker, plain_character, raws, says
 
 SEA, HILL, JIN = plain_character("바다"), plain_character("언덕"), plain_character("진")
@@ -81,6 +82,22 @@ def test_a_character_speaks_without_a_word_from_the_person():
     assert [turn.speaker for turn in session.turns] == ["", "바다", "진", "바다"]
     with pytest.raises(ChatError, match="'산'은"):
         session.let_speak("산")
+
+
+def test_a_room_is_resumed_with_all_who_were_in_it(tmp_path):
+    """Each takes its turn as before; another cast is told who was there."""
+    with ChatStore(tmp_path / "chats.sqlite") as store:
+        before = room("응.")
+        chat = before.store_in(store)
+        says(before, "언덕아")
+        session = room("그래.")
+        session.resume(store, chat)
+        assert session.cast == store.load(chat).cast == ("바다", "언덕", "진")
+        list(session.let_speak())
+        list(session.let_speak("바다"))
+        assert [turn.speaker for turn in session.turns] == ["", "언덕", "진", "바다"]
+        with pytest.raises(ChatError, match="바다, 언덕, 진과"):
+            Session(SEA, Talker()).resume(store, chat)
 
 
 def test_a_reply_that_speaks_for_another_ends_there():

@@ -4,12 +4,9 @@ import json
 from threading import Event
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from exagirl.chat.session import Session, fill_stream
+from exagirl.chat.session import Session
 from exagirl.errors import ModelError
-from exagirl.korean.particles import fill_placeholders
 from exagirl.persona.character import load_character
 
 
@@ -108,17 +105,3 @@ def test_a_conversation_is_saved_a_turn_a_line(exa, tmp_path):
 def test_the_greeting_names_the_user(exa):
     """The first greeting, filled in."""
     assert "민준" in Session(exa, Parrot(), user="민준").greeting()
-
-
-@given(
-    st.lists(
-        st.sampled_from(["{", "}", "{유저}", "{{user}}", "유저", "가 ", "는", "야, ", "*", "좋아"])
-    ),
-    st.data(),
-)
-def test_a_stream_is_filled_as_the_whole_text_would_be(words, data):
-    """However a text is cut into pieces, what comes out is the filled text."""
-    text = "".join(words)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
-    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    assert "".join(fill_stream(pieces, fill_placeholders)) == fill_placeholders(text)

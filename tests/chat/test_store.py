@@ -71,6 +71,22 @@ def test_a_chat_is_there_when_it_is_opened_again(path):
         assert again.turns == []
 
 
+def test_what_was_done_before_it_was_stored_can_be_taken_back(store):
+    """In this window, and in one that opens it later."""
+    session = Session(plain_character(), Talker(), user="지은")
+    says(session, "안녕")
+    session.pin("비밀")
+    chat = session.store_in(store)
+    session.set_note("비가 온다")
+    again = window(store, chat)
+    for one in (session, again):
+        one.reload()
+        assert one.undo() == {session: "작가 노트", again: "기억 고정"}[one]
+    again.undo()
+    assert (again.turns, again.setting.pins) == ([], ())
+    assert raws(window(store, chat)) == []
+
+
 def test_nothing_that_was_answered_is_lost_by_a_kill(path):
     """Every reply that was told to be done is in the file, whole."""
     script = TALKING.format(tests=Path(__file__).parents[1])

@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from exagirl.chat.backend import speak_locally
 from exagirl.chat.session import ChatOptions, Member, Session
+from exagirl.chat.slot_backend import SlotBackend
 from exagirl.chatmodel.encoding import encode_prompt
+from exagirl.chatmodel.sampling import Sampling
 from exagirl.dataset.chat_template import FAMILIES, PLAIN, bake_template
 from support.talkers import plain_character, talk_of
 from support.tiny_models import save_tokenizer
@@ -26,7 +27,7 @@ class Reader:
     def wear(self, name):
         """Take a family's template on."""
         self.tokenizer.chat_template = bake_template(ALL[name], "너는 하루다. 바닷가에 산다.")
-        return speak_locally(self, None)
+        return SlotBackend(self, Sampling())
 
     def prompt_tokens(self, messages):
         """As `LocalModel` counts."""

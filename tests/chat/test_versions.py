@@ -3,6 +3,8 @@
 from threading import Event
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exagirl.chat.session import ChatError, Session
 from exagirl.errors import ModelError
@@ -96,7 +98,7 @@ def test_a_reply_goes_on_where_it_ended():
     """Only what is new is streamed; the turn holds both."""
     session = session_of("그래서 {유저}", "한테 갔어.")
     says(session, "가")
-    assert "".join(session.continue_reply()) == "한테 갔어."
+    assert "".join(session.continue_reply()) == " 한테 갔어."
     assert session.turns[-1].raw == "그래서 {유저} 한테 갔어."
 
 
@@ -128,6 +130,29 @@ def test_a_blank_at_the_joint_is_kept():
     says(session, "가")
     list(session.continue_reply())
     assert session.turns[-1].raw == "오늘은 좀 바빴어"
+
+
+class Within(Talker):
+    """Says its first reply as a whole, and the second within it."""
+
+    def go_on(self, messages, stop):
+        """The next reply."""
+        return self.speak(messages, stop)
+
+
+PARTS = ["{유저}", "{유", "저}", "는", "가", "야", " ", "\n", "*", "\u200b", "ᄒ", "ᅡ", "나 "]
+PIECES = st.lists(st.sampled_from(PARTS), max_size=7).map(tuple)
+
+
+@given(first=PIECES, second=PIECES, goes_on=st.booleans())
+def test_what_is_yielded_is_what_is_added_to_the_turn(first, second, goes_on):
+    """But for blanks at the end; the blank at the joint is yielded too."""
+    first = ("음. ", *first, "끝.")
+    backend = (Within if goes_on else Talker)(first, second)
+    session = Session(plain_character(), backend, user="지은")
+    assert says(session, "가").rstrip() == (shown := session.turns[-1].shown)
+    added = "".join(session.continue_reply())
+    assert (shown + added).rstrip() == session.turns[-1].shown
 
 
 def test_only_a_reply_can_go_on():
@@ -214,12 +239,12 @@ def test_two_replies_do_not_run_at_once():
     """The second is told to wait, and the talk stays whole."""
     session = session_of(("하나", " 둘"))
     running = session.say("안녕")
-    next(running)
+    first = next(running)
     with pytest.raises(ChatError, match="아직 답하고 있습니다"):
         list(session.say("저기"))
     with pytest.raises(ChatError, match="아직 답하고 있습니다"):
         session.pin("비밀")
-    assert "".join(running) == " 둘"
+    assert first + "".join(running) == "하나 둘"
     assert raws(session) == ["안녕", "하나 둘"]
 
 

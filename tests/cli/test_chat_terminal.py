@@ -161,6 +161,24 @@ def test_ctrl_c_stops_the_reply_and_not_the_talk(open_terminal):
     assert said == ["이야기 해 줘", "*책을 펴며* 옛날 옛날에", "고마워"]
 
 
+def test_ctrl_d_is_heard_while_a_reply_comes_and_right_after(open_terminal):
+    """It ends the talk at the next prompt, however short before it was pressed."""
+    waiting = Event()
+    with StreamServer(["음. ", waiting, "응."], ["짧게."]) as server:
+        during = open_terminal(server)
+        during.type("안녕\r")
+        during.wait_for("음.")
+        during.type(CTRL_D)
+        waiting.set()
+        assert during.close() == 0
+        after = open_terminal(server)
+        after.type("안녕\r")
+        after.wait_for("짧게.")
+        after.type(CTRL_D)
+        assert after.close() == 0
+    assert "음. 응." in during.text
+
+
 def test_ctrl_c_at_the_prompt_asks_before_it_ends(open_terminal):
     """The second one in a row ends."""
     with StreamServer(["응."]) as server:

@@ -12,6 +12,7 @@ import openai
 import pytest
 
 from support.api_server import HELLO, LONG, NAME, save_talker
+from support.sse_server import StreamServer
 
 KEY = "sk-exagirl-0123456789"
 
@@ -111,9 +112,54 @@ def test_a_key_from_the_environment_is_asked_for_and_not_printed(talker):
         assert KEY not in out + err
 
 
+def test_the_model_behind_an_address_speaks_as_a_character():
+    """It is told the character, with the names filled; its key goes there and is not printed."""
+    with StreamServer(["{유저}가 ", "왔네!"], models=("one", "two")) as behind:
+        options = ("--model", "two", "--character", "exa", "--user", "지은")
+        options = (*options, "--upstream-key-env", "BEHIND_KEY")
+        with serving(behind.url, *options, BEHIND_KEY=KEY) as (process, client):
+            assert client.models.list().data[0].id == "two"
+            reply = client.chat.completions.create(model="two", messages=HELLO)
+            own = [{"role": "system", "content": "너는 집사다."}, *HELLO]
+            client.chat.completions.create(model="two", messages=own)
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=20)
+    assert reply.choices[0].message.content == "지은이가 왔네!"
+    told, other = behind.bodies
+    assert told["model"] == "two"
+    assert [one["role"] for one in told["messages"]] == ["system", "user"]
+    assert "엑사" in told["messages"][0]["content"]
+    assert "{유저}" not in told["messages"][0]["content"]
+    assert other["messages"] == own
+    assert behind.headers[0]["Authorization"] == f"Bearer {KEY}"
+    assert KEY not in out + err
+
+
+def test_the_only_model_behind_an_address_need_not_be_named():
+    """Of several one is to be chosen; the message lists them."""
+    with StreamServer(["응"]) as behind, serving(behind.url) as (_, client):
+        assert client.models.list().data[0].id == "tiny"
+    with StreamServer(["응"], models=("one", "two")) as behind:
+        code, told = refused(behind.url)
+        assert code == 2
+        assert "--model" in told
+        assert "one, two" in told
+
+
+def test_a_name_that_a_proxy_before_it_sends_is_answered_once_allowed(talker):
+    """Any other name is refused on this machine."""
+    with serving(talker, "--allow-host", "chat.example") as (_, client):
+        named = client.with_options(default_headers={"Host": "chat.example"})
+        assert named.models.list().data[0].id == NAME
+        with pytest.raises(openai.PermissionDeniedError, match="--allow-host"):
+            client.with_options(default_headers={"Host": "evil.example"}).models.list()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--model", "m"], ["--model", "주소"]),
+        (["--character", "exo"], ["exo"]),
         (["--host", "0.0.0.0"], ["EXAGIRL_API_KEY", "--host"]),
         (["--api-key-env", "NO_SUCH_KEY"], ["NO_SUCH_KEY", "export"]),
     ],

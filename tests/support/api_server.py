@@ -19,6 +19,7 @@ from exagirl.chatmodel.local import LocalModel
 from exagirl.chatmodel.local_slots import SlotModel
 
 NAME = "tiny"
+HOST = "127.0.0.1"
 HELLO = [{"role": "user", "content": "안녕! 오늘 뭐 했어?"}]
 LONG = {"model": NAME, "messages": HELLO, "max_tokens": 3500, "temperature": 1.0, "seed": 5}
 """Some seconds of talk for a model that does not end of itself."""
@@ -59,7 +60,7 @@ class Api:
         options = {"api_key": "none", "max_retries": 0, **more}
         return openai.AsyncOpenAI(base_url=f"{self.url}/v1", **options)
 
-    def raw(self, body, *, path="/v1/chat/completions", headers="", source="127.0.0.1"):
+    def raw(self, body, *, path="/v1/chat/completions", headers="", source="127.0.0.1", host=HOST):
         """A connection over which a request was sent; the answer has not been read."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         line = socket.create_connection(
@@ -67,7 +68,7 @@ class Api:
         )
         self.clients.callback(line.close)
         line.sendall(
-            f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}"
+            f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n{headers}"
             f"Content-Length: {len(data)}\r\nConnection: close\r\n\r\n".encode()
             + data
         )
@@ -83,10 +84,10 @@ class Api:
 
 
 @contextmanager
-def api_of(backend, *, fill=None, **options):
+def api_of(backend, *, fill=None, system="", **options):
     """Serve a backend until the end of the block."""
     chosen = ServeOptions(port=0, drain_s=10, **options)
-    app = build_app(backend, chosen, fill=fill)
+    app = build_app(backend, chosen, fill=fill, system=system)
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)
     server = Drainer(app, chosen)
     thread = Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))

@@ -1,12 +1,14 @@
 """The page of a scripted character, and a real browser that looks at it."""
 
 import socket
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from exagirl.chat.session import Session
 from exagirl.chat.store import ChatStore
+from exagirl.chatmodel.sampling import Sampling
 from exagirl.persona.character import load_character
 from support.browser import CHROMIUM
+from support.talkers import Talker
 
 FLAGS = (
     "--no-sandbox",
@@ -19,14 +21,33 @@ FLAGS = (
 )
 
 
+class TunableTalker(Talker):
+    """Says how it was told to draw its reply."""
+
+    def __init__(self, sampling=None):
+        self.sampling = sampling or Sampling()
+        super().__init__(f"{self.sampling.temperature}도, {self.sampling.max_new_tokens}토큰.")
+
+    def with_sampling(self, sampling):
+        """One that says the other way."""
+        return TunableTalker(sampling)
+
+
 @contextmanager
-def served(talker, folder, *, character=None):
-    """Serve the page on a free port; yields its address."""
+def served(talker, folder, *, character=None, is_kept=True, guests=()):
+    """Serve the page on a free port; yields its address.
+
+    Where nothing is kept, it is the page that strangers meet.
+    """
     from exagirl.chat.web import build_page, serving_options
 
     first = Session(character or load_character("exa"), talker, user="민준")
-    with ChatStore(folder / "chats.sqlite") as store:
-        page = build_page(first, store=store, cards=folder / "cards")
+    with ExitStack() as stack:
+        kept = {}
+        if is_kept:
+            store = stack.enter_context(ChatStore(folder / "chats.sqlite"))
+            kept = {"store": store, "cards": folder / "cards"}
+        page = build_page(first, **kept, guests=guests)
         try:
             page.queue().launch(
                 server_name="127.0.0.1",
@@ -82,6 +103,29 @@ def settled(window):
 def bubbles(window):
     """What stands in the window, the greeting left out."""
     return window.locator("#past .turn:not(.greeting) .bubble").all_inner_texts()
+
+
+def counted(window, turns):
+    """Wait until so many bubbles stand there, the greeting among them, and no reply is coming."""
+    window.wait_for_function(
+        "many => document.querySelectorAll('#past .turn').length === many", arg=turns
+    )
+    settled(window)
+
+
+def drawer(window, *parts):
+    """Open the drawer, and parts of it by their titles."""
+    window.locator("[data-do=settings]").click()
+    window.locator(".sidebar.open").wait_for()
+    for part in parts:
+        window.get_by_text(part, exact=True).click()
+
+
+def slide(window, name, value):
+    """Move a slider of the drawer and let it go."""
+    slider = window.locator(f"#{name} input[type=range]")
+    slider.fill(str(value))
+    slider.dispatch_event("pointerup")
 
 
 def _free_port():

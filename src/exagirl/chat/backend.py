@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from threading import Event
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-__all__ = ["Backend", "GoesOn", "Messages", "speak_locally"]
+from exagirl.chatmodel.sampling import Sampling
+
+__all__ = ["Backend", "GoesOn", "Messages", "Tunable"]
 
 Messages = list[dict[str, str]]
 
@@ -29,30 +31,19 @@ class GoesOn(Protocol):
         """Yield what follows the last message, the character's own, which is not yet ended."""
 
 
-def speak_locally(model: Any, sampling: Any) -> Backend:
-    """A backend over `exagirl.chatmodel.local.LocalModel`."""
-    return _Local(model, sampling)
+@runtime_checkable
+class Tunable(Protocol):
+    """A backend whose replies can be drawn in another way."""
 
+    @property
+    def sampling(self) -> Sampling:
+        """How replies are drawn."""
 
-class _Local:
-    def __init__(self, model: Any, sampling: Any) -> None:
-        self._model = model
-        self._sampling = sampling
-        self._last: Messages = []
-        self._again = 0
+    def with_sampling(self, sampling: Sampling) -> Backend:
+        """The same loaded model or connection, drawing its replies so.
 
-    def speak(self, messages: Messages, stop: Event) -> Iterator[str]:
-        pieces: Iterator[str] = self._model.stream(messages, self._drawn(messages), stop)
-        return pieces
-
-    def _drawn(self, messages: Messages) -> Any:
-        """The sampling; who asks the same again wants another reply, also under a fixed seed."""
-        self._again = self._again + 1 if messages == self._last else 0
-        self._last = [dict(message) for message in messages]
-        if self._again == 0 or self._sampling.seed is None:
-            return self._sampling
-        return self._sampling.model_copy(update={"seed": self._sampling.seed + self._again})
-
-    def prompt_tokens(self, messages: Messages) -> list[int]:
-        tokens: list[int] = self._model.prompt_tokens(messages)
-        return tokens
+        Nothing is loaded again; both may be used from several threads, as one may. What belongs to
+        the model (its lock, what it remembers of earlier turns, the count of who asks the same
+        again) is shared. A longer ``max_new_tokens`` needs as much room kept free in the prompt:
+        `Session.tune` sees to both.
+        """

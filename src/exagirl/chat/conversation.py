@@ -29,7 +29,8 @@ class Said(Record):
     shown: str
     """With the names filled in."""
     speaker: str = ""
-    """Who speaks, where several characters are in the room."""
+    """The character's name where several are in the room, as `Session.cast` has it; a name from a
+    log that was read in; else empty."""
     version: int = 1
     """Which of the versions this is, from 1."""
     versions: int = 1

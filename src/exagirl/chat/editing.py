@@ -20,10 +20,8 @@ from exagirl.chat.conversation import (
 from exagirl.chat.faults import ChatError
 from exagirl.chat.history import History
 from exagirl.chat.options import ChatOptions
-from exagirl.chat.store import ChatStore
 from exagirl.chat.voice import Voice
 from exagirl.korean.normalise import normalise
-from exagirl.korean.particles import attach
 from exagirl.persona.character import Character
 
 MAX_NAME_CHARS = 40
@@ -60,7 +58,7 @@ class Editing:
 
     @property
     def cast(self) -> tuple[str, ...]:
-        """Names of the characters in the room."""
+        """Names of the characters in the room, in the order in which they take turns."""
         return tuple(voice.name for voice in self._voices)
 
     @property
@@ -229,41 +227,6 @@ class Editing:
         if not 0 <= number < len(pins):
             raise ChatError(f"{number}번 고정한 기억은 없습니다. 지금 {len(pins)}개가 있습니다.")
         self._set("고정 풀기", pins=(*pins[:number], *pins[number + 1 :]))
-
-    # Where it is kept.
-
-    def store_in(self, store: ChatStore) -> str:
-        """Write the talk as a new chat and, from now on, every change before it is done.
-
-        Returns:
-            The chat's number.
-        """
-        with self._busy():
-            return self._history.keep_in(store, self.cast)
-
-    def resume(self, store: ChatStore, chat: str) -> None:
-        """Go on with a chat of a store.
-
-        Raises:
-            ChatError: There is no such chat, or it was held with other characters.
-        """
-        with self._busy():
-            stored = store.load(chat)
-            if stored.cast != self.cast:
-                raise ChatError(
-                    f"이 대화는 {attach(', '.join(stored.cast), '와')} 나눈 것입니다. 지금은 "
-                    f"{', '.join(self.cast)}입니다. 맞는 캐릭터를 골라 여세요."
-                )
-            self._history.resume(store, stored)
-
-    def reload(self) -> None:
-        """Take the chat as it stands in its store now, after a `StaleChatError`.
-
-        Raises:
-            ChatError: It is in no store, or was deleted.
-        """
-        with self._busy():
-            self._history.reload()
 
     # Help for the above.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -35,10 +36,22 @@ class GgufBackend:
     def __init__(self, path: Path, sampling: Sampling, *, context_tokens: int = 4096) -> None:
         self._server = open_gguf(path, context_tokens=context_tokens)
         address = self._server.listening_address
-        extra = {"repeat_penalty": sampling.repetition_penalty, "cache_prompt": True}
-        url = ChatUrl(base_url=f"{address}/v1", model="gguf", timeout_s=TIMEOUT_S, extra=extra)
+        url = ChatUrl(
+            base_url=f"{address}/v1", model="gguf", timeout_s=TIMEOUT_S, extra=_extra(sampling)
+        )
         self._line = UrlBackend(url, sampling)
         self._http = httpx2.Client(base_url=address, timeout=TIMEOUT_S, trust_env=False)
+
+    @property
+    def sampling(self) -> Sampling:
+        """How replies are drawn."""
+        return self._line.sampling
+
+    def with_sampling(self, sampling: Sampling) -> GgufBackend:
+        """The same loaded file with other dice; closing either closes both."""
+        other = copy(self)
+        other._line = self._line.with_sampling(sampling, extra=_extra(sampling))
+        return other
 
     @property
     def template(self) -> str:
@@ -83,6 +96,11 @@ class GgufBackend:
             return dict(answer.json())
         except (httpx2.HTTPError, ValueError) as error:
             raise EndpointError(f"llama.cpp가 {path}에 답하지 못했습니다({error}).") from error
+
+
+def _extra(sampling: Sampling) -> dict[str, Any]:
+    """What llama.cpp understands beside OpenAI's options."""
+    return {"repeat_penalty": sampling.repetition_penalty, "cache_prompt": True}
 
 
 def open_gguf(path: Path, *, context_tokens: int, slots: int = 1) -> Any:

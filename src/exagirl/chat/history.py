@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
 from exagirl.chat.conversation import Change, Conversation, Memory, change_between
 from exagirl.chat.faults import ChatError, StaleChatError
 from exagirl.chat.store import MAX_STEPS, ChatStore, Stored
+from exagirl.errors import ArtifactError
+
+HOLD_S = 0.5
+"""Seconds between two writes of a reply that is being drawn."""
+
+Hold = Callable[[Callable[[], Conversation | None]], None]
+"""Told whenever something came of a reply; takes what makes the state if it ended now, or None
+where that is nothing."""
 
 
 class History:
@@ -28,14 +40,18 @@ class History:
         return self._steps[-1].what if self._steps else ""
 
     def keep_in(self, store: ChatStore, cast: tuple[str, ...]) -> str:
-        """Write the conversation as a new chat and every later change with it."""
-        self._stored = store.create(cast, self.talk)
+        """Write the talk, with what can be taken back, as a new chat, and all that follows."""
+        self._stored = store.create(cast, self.talk, self._steps)
         self._store = store
-        self._steps = []
         return self._stored.id
 
     def resume(self, store: ChatStore, stored: Stored) -> None:
-        """Go on with a chat of a store."""
+        """Go on with a chat of a store; a half reply whose process ended becomes a part of it."""
+        try:
+            stored = store.rescue(stored)
+        except StaleChatError:
+            # Another window was faster.
+            stored = store.load(stored.id)
         self._store, self._stored = store, stored
         self.talk, self._steps = stored.conversation, list(stored.steps)
         self.unsent = stored.draft
@@ -63,10 +79,30 @@ class History:
                 "다른 창에서 이 대화가 바뀌었습니다. 대화를 다시 불러온 뒤 이어서 하세요."
             )
 
-    def hold(self, text: str) -> None:
-        """Keep what a person says while the reply is drawn, in case the process ends."""
-        if self._store is not None and self._stored is not None:
-            self._store.hold(self._stored.id, text)
+    @contextmanager
+    def holding(self, asked: str, what: str) -> Iterator[Hold]:
+        """Keep what is said and what comes of the reply, in case the process ends meanwhile.
+
+        Args:
+            asked: What the person says; empty where it stands in the talk already.
+            what: What is done, for undo.
+
+        Yields:
+            What is told whenever something came; it writes every `HOLD_S` seconds at most, and
+            takes what makes the state as it would be if the reply ended now.
+        """
+        store, stored = self._store, self._stored
+        if store is None or stored is None:
+            yield lambda _: None
+            return
+        if asked:
+            store.hold(stored.id, asked)
+        half = _Half(store, stored, what)
+        try:
+            yield half.hold
+        finally:
+            # Where it could not be written, the half is the best that the file has.
+            half.close(is_kept=stored is not self._stored)
 
     def change(self, after: Conversation, what: str) -> None:
         """Go on to another state.
@@ -141,3 +177,35 @@ class History:
         # Not from the talk: what could not be written the last time is written now.
         change = change_between(self._stored.conversation, after, step.what)
         self._stored = self._store.write(self._stored, change, undo=step, is_undo=is_undo)
+
+
+class _Half:
+    """What came of one reply so far, in the store."""
+
+    def __init__(self, store: ChatStore, stored: Stored, what: str) -> None:
+        self._store = store
+        self._stored = stored
+        self._what = what
+        self._writer = ""
+        self._held_at = time.monotonic()
+        self._open = ExitStack()
+
+    def hold(self, after: Callable[[], Conversation | None]) -> None:
+        """Keep it, where the last time is long enough ago."""
+        if time.monotonic() - self._held_at < HOLD_S:
+            return
+        talk = after()
+        if talk is None:
+            return
+        # A reply goes on where this cannot be written; whoever writes it at its end is told.
+        with suppress(ArtifactError):
+            self._writer = self._writer or self._open.enter_context(self._store.writer())
+            change = change_between(self._stored.conversation, talk, self._what)
+            self._store.hold_half(self._stored, self._writer, change)
+        self._held_at = time.monotonic()
+
+    def close(self, *, is_kept: bool) -> None:
+        """Be at work no longer."""
+        with self._open, suppress(ArtifactError):
+            if self._writer and is_kept:
+                self._store.drop_half(self._stored, self._writer)

@@ -37,7 +37,10 @@ class ChatOptions(Record):
     )
     resamples: bool = Field(
         default=False,
-        description="답이 배역을 벗어나면 한 번 다시 뽑는다. 첫 답은 다 나온 뒤에야 보인다.",
+        description=(
+            "답이 배역을 벗어나면 한 번 다시 뽑는다. 첫 답은 다 나온 뒤에야 보인다. 이어 쓰는 말은 "
+            "보지 않는다."
+        ),
     )
     remembers: bool = Field(
         default=True, description="밀려난 대화를 모델이 스스로 간추려 둔다. 밀려났을 때만 한다."
@@ -49,3 +52,7 @@ class ChatOptions(Record):
     def prompt_tokens(self) -> int:
         """The most tokens that a prompt may have."""
         return max(32, self.context_tokens - self.reply_tokens)
+
+    def with_reply_tokens(self, wanted: int) -> ChatOptions:
+        """The same with room for a reply of so many tokens, a quarter of the context at most."""
+        return self.model_copy(update={"reply_tokens": min(wanted, self.context_tokens // 4)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from threading import Event
 
 from exagirl.chat.conversation import Version
@@ -57,10 +57,11 @@ class Drawing:
         self._limit = limit_chars
         self._is_bad = is_bad
         self._goes_on = goes_on
+        self._raw = ""
         self.versions: list[Version] = []
         """Every try of which something came, in order."""
 
-    def pieces(self) -> Iterator[str]:
+    def pieces(self) -> Generator[str]:
         """The reply piece by piece, as the model writes it."""
         if self._is_bad is None:
             yield from self._one()
@@ -78,13 +79,18 @@ class Drawing:
                 return
         yield from held
 
+    def so_far(self) -> list[Version]:
+        """Every try as it would be kept if the reply broke off now."""
+        half = self._version(is_cut=True)
+        return [*self.versions, half] if half else list(self.versions)
+
     def _one(self) -> Iterator[str]:
         """One try; what came is kept however it ends."""
-        inner, raw, length, is_cut = LinkedStop(self._stop), "", 0, True
+        inner, length, is_cut = LinkedStop(self._stop), 0, True
         try:
             for piece in self._draw(inner):
                 room = self._limit - length
-                raw += piece[:room]
+                self._raw += piece[:room]
                 length += len(piece)
                 yield piece[:room]
                 if length >= self._limit:
@@ -92,8 +98,14 @@ class Drawing:
             is_cut = self._stop.is_set()
         finally:
             inner.set()
-            text = normalise(raw).rstrip()
-            if not self._goes_on:
-                text = text.lstrip()
-            if text:
-                self.versions.append(Version(raw=text, is_cut=is_cut))
+            version = self._version(is_cut=is_cut)
+            self._raw = ""
+            if version:
+                self.versions.append(version)
+
+    def _version(self, *, is_cut: bool) -> Version | None:
+        """The try that is being drawn, or nothing where nothing came."""
+        text = normalise(self._raw).rstrip()
+        if not self._goes_on:
+            text = text.lstrip()
+        return Version(raw=text, is_cut=is_cut) if text else None

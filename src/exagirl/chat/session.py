@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from itertools import dropwhile, takewhile
-from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
-from exagirl.artifact import make_folder, write_lines
-from exagirl.chat.backend import Backend, GoesOn, speak_locally
+from exagirl.chat.backend import Backend, GoesOn
 from exagirl.chat.check import check_reply, falls_out
 from exagirl.chat.conversation import Conversation, Note, Role, Said, Turn, Version
-from exagirl.chat.editing import Editing
-from exagirl.chat.exchange import Names, messages_row, read_log, sillytavern_rows
 from exagirl.chat.faults import ChatError, StaleChatError
-from exagirl.chat.filling import fill_stream
+from exagirl.chat.filling import fill_stream, from_first_letter
+from exagirl.chat.history import Hold
+from exagirl.chat.keeping import Keeping
 from exagirl.chat.memory import Summariser, forgotten
 from exagirl.chat.options import ChatOptions
 from exagirl.chat.prompt import Prompt
 from exagirl.chat.reply import Drawing
 from exagirl.chat.room import Member, check_cast, own_lines, who_speaks
 from exagirl.chat.voice import Voice
+from exagirl.chatmodel.sampling import Sampling
 from exagirl.korean.check import Finding
 from exagirl.korean.normalise import normalise
 from exagirl.korean.particles import particle_after
 from exagirl.persona.character import Character
-from exagirl.persona.system_prompt import render_system_prompt
 
 __all__ = [
     "Backend",
@@ -42,12 +40,16 @@ __all__ = [
     "Session",
     "StaleChatError",
     "fill_stream",
-    "speak_locally",
 ]
 
 
-class Session(Editing):
+class Session(Keeping):
     """A conversation between one person and one character, or a few in one room.
+
+    In a room `cast` names the characters in the order in which they take turns, the ``speaker`` of
+    every turn says whose it is, and `let_speak` gives one of them the word. A stored room is
+    resumed by a session that was opened with the same characters in the same order, as
+    ``ChatStore.load(chat).cast`` names them.
 
     Args:
         character: Who speaks.
@@ -78,7 +80,6 @@ class Session(Editing):
             for member in cast
         ]
         super().__init__(voices, " ".join(normalise(user).split()) or "친구", options)
-        self.backend = backend
         self.last_prompt: Prompt | None = None
         """What the model was given for the last reply: which lore fired, what was recalled."""
         self.memory_fault = ""
@@ -106,7 +107,7 @@ class Session(Editing):
         """Have a character say the next thing without a word from the person.
 
         Args:
-            name: Who speaks; empty: whose turn it is.
+            name: Who speaks, one of `cast`; empty: whose turn it is.
             stop: Ends the reply.
 
         Raises:
@@ -121,7 +122,9 @@ class Session(Editing):
     def regenerate(self, stop: Event | None = None) -> Iterator[str]:
         """Draw the last reply anew, as one version more; the others stay.
 
-        Where a person spoke last, it is a reply to that.
+        Where a person spoke last, it is a reply to that. Where ``options.resamples`` is set, the
+        first try is shown only when it is whole, as with every reply but one that is gone on with:
+        what stands of that was shown already.
 
         Raises:
             ChatError: Nothing was said yet.
@@ -145,7 +148,9 @@ class Session(Editing):
     def continue_reply(self, stop: Event | None = None) -> Iterator[str]:
         """Have the character go on with its last reply; yields only what is new.
 
-        A backend that cannot write on within a reply says one more, which is joined.
+        What was shown and what is yielded, joined, are what the turn shows afterwards, but for
+        blanks at its end. A backend that cannot write on within a reply says one more, which a
+        blank joins; the blank is yielded too.
 
         Raises:
             ChatError: The last turn is not a character's.
@@ -162,8 +167,40 @@ class Session(Editing):
             whole = Version(raw=turn.raw + joint + added.raw, is_cut=added.is_cut)
             return talk.replacing(len(talk.turns) - 1, turn.with_text(whole))
 
-        plan = _Plan(lambda talk: talk, keep, at, "이어 쓰기", before=last.raw + joint)
+        plan = _Plan(lambda talk: talk, keep, at, "이어 쓰기", before=last.raw, front=joint or None)
         return self._reply(plan, stop or Event())
+
+    # How replies are drawn.
+
+    @property
+    def backend(self) -> Backend:
+        """What speaks for the character; the first of several."""
+        return self._voices[0].backend
+
+    @property
+    def sampling(self) -> Sampling | None:
+        """How replies are drawn; None where the backend knows no other way."""
+        return self._voices[0].sampling
+
+    def tune(self, sampling: Sampling) -> None:
+        """Draw the next replies of this conversation in another way, whoever speaks.
+
+        The model stays as it is for others who share it. The room for a reply follows: prompts
+        leave ``sampling.max_new_tokens`` free, which is cut to a quarter of the context.
+
+        Args:
+            sampling: How, such as ``session.sampling.model_copy(update={"temperature": 1.1})``.
+
+        Raises:
+            ChatError: The backend knows no other way (`sampling` is None), or a reply is running.
+        """
+        if all(voice.sampling is None for voice in self._voices):
+            raise ChatError("이 모델은 대화하는 동안 뽑는 방법을 바꿀 수 없습니다.")
+        with self._busy():
+            self.options = self.options.with_reply_tokens(sampling.max_new_tokens)
+            bounded = sampling.model_copy(update={"max_new_tokens": self.options.reply_tokens})
+            for voice in self._voices:
+                voice.tune(bounded, self.options)
 
     # A look inside.
 
@@ -204,56 +241,6 @@ class Session(Editing):
             self._summarise(voice, voice.prompt(self._talk), stop or Event())
         return self.memory_fault
 
-    # In and out.
-
-    def save(self, path: Path) -> Path:
-        """Write the conversation as JSONL, a turn a line."""
-        make_folder(path.parent)
-        rows = [json.dumps(turn.model_dump(), ensure_ascii=False) for turn in self.turns]
-        return write_lines(path, rows)
-
-    def write_sillytavern(self, path: Path) -> Path:
-        """Write the conversation as other programs read it: a line of metadata, a line a turn."""
-        make_folder(path.parent)
-        return write_lines(path, sillytavern_rows(self._talk, self._names()))
-
-    def write_messages(self, path: Path) -> Path:
-        """Write the conversation as one line of ``messages``, ready to train on."""
-        make_folder(path.parent)
-        system = self.options.system or render_system_prompt(self.character)
-        return write_lines(path, [messages_row(self._talk, system)])
-
-    def read_log(self, path: Path) -> int:
-        """Put a log of either kind in place of the conversation; `undo` brings it back.
-
-        Returns:
-            How many turns were read.
-
-        Raises:
-            ChatError: The file is no such log; the line is named.
-            ArtifactError: It cannot be read.
-        """
-        talk = read_log(path, self._names(), self._talk.setting)
-        first = self.cast[0] if len(self.cast) > 1 else ""
-        turns = tuple(
-            turn.model_copy(update={"speaker": turn.speaker or first})
-            if turn.role == "assistant"
-            else turn
-            for turn in talk.turns
-        )
-        # Memories of what stood before do not hold now, and hold again after undo.
-        kept = {"turns": turns, "memories": self._talk.memories}
-        self._change(talk.model_copy(update=kept), "불러오기")
-        return len(talk.turns)
-
-    def _names(self) -> Names:
-        return Names(
-            user=self.user,
-            character=self.character.name,
-            greetings=self.character.greetings,
-            fill=lambda text, speaker: self._fill(text, self._at(speaker)),
-        )
-
     # Help for the above.
 
     def _turn(self, role: Role, raw: str, speaker: str = "") -> Turn:
@@ -292,28 +279,50 @@ class Session(Editing):
             self._history.check_fresh()
             voice, before = self._voices[plan.at], self._talk
             prompt = self.last_prompt = voice.prompt(plan.ask(before))
-            if plan.asked:
-                self._history.hold(plan.asked)
-            is_checked = self.options.resamples and not plan.before
-            drawing = Drawing(
-                lambda inner: self._pieces(plan, prompt, inner),
-                stop,
-                limit_chars=self.options.max_reply_chars,
-                is_bad=self._judge(voice) if is_checked else None,
-                goes_on=bool(plan.before) and isinstance(voice.backend, GoesOn),
-            )
-            try:
-                fill = partial(self._fill, at=plan.at)
-                yield from fill_stream(drawing.pieces(), fill, before=plan.before)
-            finally:
-                if drawing.versions:
-                    after = plan.keep(before, drawing.versions)
-                    self._history.keep_reply(after, plan.what, self.cast)
-                    voice.begin_alike(prompt)
-                else:
-                    self._history.unsent = plan.asked
+            drawing = self._drawing(plan, prompt, stop)
+            with self._history.holding(plan.asked, plan.what) as hold:
+                pieces = self._held(drawing, hold, partial(plan.keep, before))
+                try:
+                    fill = partial(self._fill, at=plan.at)
+                    whole = fill_stream(pieces, fill, before=plan.before + (plan.front or ""))
+                    yield from (
+                        whole if plan.front is None else from_first_letter(whole, front=plan.front)
+                    )
+                finally:
+                    # Whoever let the reply go in its midst has ended it.
+                    pieces.close()
+                    if drawing.versions:
+                        after = plan.keep(before, drawing.versions)
+                        self._history.keep_reply(after, plan.what, self.cast)
+                        voice.begin_alike(prompt)
+                    else:
+                        self._history.unsent = plan.asked
             if self.options.remembers and drawing.versions and not stop.is_set():
                 self._summarise(voice, prompt, stop)
+
+    def _drawing(self, plan: _Plan, prompt: Prompt, stop: Event) -> Drawing:
+        voice = self._voices[plan.at]
+        is_checked = self.options.resamples and not plan.before
+        return Drawing(
+            lambda inner: self._pieces(plan, prompt, inner),
+            stop,
+            limit_chars=self.options.max_reply_chars,
+            is_bad=self._judge(voice) if is_checked else None,
+            goes_on=bool(plan.before) and isinstance(voice.backend, GoesOn),
+        )
+
+    @staticmethod
+    def _held(drawing: Drawing, hold: Hold, keep: _Keep) -> Generator[str]:
+        """The pieces of a reply; what came is held before it is shown."""
+
+        def now() -> Conversation | None:
+            versions = drawing.so_far()
+            return keep(versions) if versions else None
+
+        with closing(drawing.pieces()) as pieces:
+            for piece in pieces:
+                hold(now)
+                yield piece
 
     def _pieces(self, plan: _Plan, prompt: Prompt, stop: Event) -> Iterator[str]:
         voice, messages = self._voices[plan.at], list(prompt.messages)
@@ -360,6 +369,9 @@ class Session(Editing):
         return turn.speaker or (self.user if turn.role == "user" else self.character.name)
 
 
+_Keep = Callable[[Sequence[Version]], Conversation]
+
+
 class _Plan(NamedTuple):
     """What a reply is drawn for."""
 
@@ -371,5 +383,7 @@ class _Plan(NamedTuple):
     what: str
     before: str = ""
     """What stands of the reply already."""
+    front: str | None = ""
+    """What is put before the first letter, in place of blanks; None leaves them."""
     asked: str = ""
     """What the person says, which no turn holds yet."""

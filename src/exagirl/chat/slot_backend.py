@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
+from copy import copy
 from threading import Event, Lock
 from typing import Any, Protocol
 
 from exagirl.chat.backend import Messages
+from exagirl.chat.dice import Dice
 from exagirl.chatmodel.sampling import Sampling
 from exagirl.errors import ExagirlError, ModelError
 
@@ -44,8 +46,18 @@ class SlotBackend:
         self._model = model
         self._sampling = sampling
         self._speaking = Lock()
-        self._last: Messages = []
-        self._again = 0
+        self._dice = Dice()
+
+    @property
+    def sampling(self) -> Sampling:
+        """How replies are drawn."""
+        return self._sampling
+
+    def with_sampling(self, sampling: Sampling) -> SlotBackend:
+        """The same model with other dice; still only one of all such copies speaks at a time."""
+        other = copy(self)
+        other._sampling = sampling
+        return other
 
     def prompt_tokens(self, messages: Messages) -> list[int]:
         """The exact tokens that the model is given before it speaks."""
@@ -88,12 +100,8 @@ class SlotBackend:
                     self._model.leave(ticket)
 
     def _seed(self, messages: Messages) -> int:
-        """Dice of a reply; who asks the same again wants another, also under a fixed seed."""
-        self._again = self._again + 1 if messages == self._last else 0
-        self._last = [dict(message) for message in messages]
-        if self._sampling.seed is None:
-            return secrets.randbelow(SEEDS)
-        return self._sampling.seed + self._again
+        seed = self._dice.seed(messages, self._sampling.seed)
+        return secrets.randbelow(SEEDS) if seed is None else seed
 
 
 def _open_tokens(model: Steps, messages: Messages) -> list[int]:

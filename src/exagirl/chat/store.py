@@ -8,56 +8,30 @@ nothing. Commits are safe against a kill at any point and a power cut (WAL, sync
 from __future__ import annotations
 
 import json
+import re
 import secrets
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
-from threading import Lock
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from exagirl.artifact import file_faults
 from exagirl.chat.conversation import Change, Conversation, Memory, Setting, Turn
 from exagirl.chat.faults import ChatError, StaleChatError
+from exagirl.chat.store_file import ChatFile
+from exagirl.dialogue.owners import FOLDER, Owners, at_work
 from exagirl.errors import ArtifactError
 from exagirl.record import Record
 
-VERSION = 1
-BUSY_S = 30.0
 OPENING_CHARS = 60
 MAX_STEPS = 100
 """Changes of one chat that can be taken back."""
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS chats (
-    id TEXT PRIMARY KEY,
-    cast_names TEXT NOT NULL,
-    created TEXT NOT NULL,
-    updated TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    draft TEXT NOT NULL DEFAULT '',
-    setting TEXT NOT NULL,
-    memories TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS turns (
-    chat TEXT NOT NULL REFERENCES chats (id),
-    id INTEGER NOT NULL,
-    turn TEXT NOT NULL,
-    PRIMARY KEY (chat, id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS steps (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    chat TEXT NOT NULL REFERENCES chats (id),
-    change TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS steps_of_chat ON steps (chat, id);
-"""
 _TURNS = TypeAdapter(tuple[Turn, ...])
 _MEMORIES = TypeAdapter(tuple[Memory, ...])
+_WRITER = re.compile("[0-9a-f]{32}")
 
 
 class ChatSummary(Record):
@@ -88,47 +62,26 @@ class Stored(Record):
     """What a person said last and no reply came to, because the process ended."""
 
 
-class ChatStore:
+class ChatStore(ChatFile):
     """The chats of one file; may be shared by threads.
+
+    Args:
+        path: The file; made where there is none.
 
     Raises:
         ArtifactError: The file cannot be opened, or is no such file; it is left as it is.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = Lock()
-        with file_faults(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with self._faults():
-            self._db = sqlite3.connect(
-                path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
-            )
-        try:
-            with self._faults():
-                _prepare(self._db, path)
-        except BaseException:
-            self._db.close()
-            raise
+    def create(
+        self, cast: tuple[str, ...], conversation: Conversation, steps: Sequence[Change] = ()
+    ) -> Stored:
+        """Write a new chat.
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
-
-    def create(self, cast: tuple[str, ...], conversation: Conversation) -> Stored:
-        """Write a new chat."""
+        Args:
+            cast: Names of the characters.
+            conversation: What was said so far.
+            steps: What can be taken back, oldest first.
+        """
         chat, now = secrets.token_hex(8), _now()
         with self._writing():
             self._db.execute(
@@ -147,7 +100,9 @@ class ChatStore:
                 "INSERT INTO turns VALUES (?, ?, ?)",
                 ((chat, turn.id, _row(turn)) for turn in conversation.turns),
             )
-        return Stored(id=chat, revision=1, cast=cast, conversation=conversation, steps=())
+            for step in steps:
+                self._push_step(chat, step)
+        return Stored(id=chat, revision=1, cast=cast, conversation=conversation, steps=tuple(steps))
 
     def load(self, chat: str) -> Stored:
         """Read a chat whole.
@@ -225,6 +180,7 @@ class ChatStore:
                 )
             else:
                 self._push_step(stored.id, undo)
+            self._db.execute("DELETE FROM halves WHERE chat = ?", (stored.id,))
         update = {"revision": stored.revision + 1, "conversation": after}
         return stored.model_copy(update=update)
 
@@ -233,6 +189,68 @@ class ChatStore:
         # It is for the end of the process, against which it is safe without waiting for the disk.
         with self._writing(level="NORMAL"):
             self._db.execute("UPDATE chats SET draft = ? WHERE id = ?", (text, chat))
+
+    @contextmanager
+    def writer(self) -> Iterator[str]:
+        """A name for who draws a reply; it is known to be at work until the end of the block.
+
+        A file in ``.workers`` is locked meanwhile. The system gives the lock back when the process
+        ends, however it ends, so that nobody takes the half reply of one at work for a dead one's.
+        """
+        with at_work(self.path.parent) as owners:
+            yield owners.name
+
+    def hold_half(self, stored: Stored, writer: str, change: Change) -> None:
+        """Keep what would be written if the reply ended now; the next write lets it go.
+
+        Args:
+            stored: The chat as this side knows it.
+            writer: From `writer`.
+            change: What differs; put in place of what this writer held before.
+        """
+        with self._writing(level="NORMAL"):
+            self._db.execute(
+                "INSERT INTO halves VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET revision = excluded.revision, change = excluded.change",
+                (stored.id, writer, stored.revision, change.model_dump_json()),
+            )
+
+    def drop_half(self, stored: Stored, writer: str) -> None:
+        """Let go what a writer held."""
+        with self._writing(level="NORMAL"):
+            self._db.execute(
+                "DELETE FROM halves WHERE chat = ? AND writer = ?", (stored.id, writer)
+            )
+
+    def rescue(self, stored: Stored) -> Stored:
+        """Put a half reply, whose process ended while it was drawn, into its chat.
+
+        Nothing happens where its writer is still at work, or where the chat was changed since.
+
+        Returns:
+            The chat with what came, which can be taken back; or the chat as it was given.
+
+        Raises:
+            StaleChatError: Somebody else wrote meanwhile.
+        """
+        with self._reading():
+            halves = self._db.execute(
+                "SELECT writer, change FROM halves WHERE chat = ? AND revision = ?",
+                (stored.id, stored.revision),
+            ).fetchall()
+        for writer, row in halves:
+            if _WRITER.fullmatch(writer) and self._is_at_work(writer):
+                continue
+            # A half that cannot be read must not keep the whole from being opened.
+            with suppress(ValidationError):
+                change = Change.model_validate_json(row)
+                update = {"steps": (*stored.steps, change), "draft": ""}
+                return self.write(stored, change, undo=change).model_copy(update=update)
+        return stored
+
+    def _is_at_work(self, writer: str) -> bool:
+        with file_faults(self.path):
+            return Owners(self.path.parent / FOLDER, "").is_alive(writer)
 
     def write_memories(self, stored: Stored, memories: tuple[Memory, ...]) -> Stored:
         """Put other memories in place of a chat's; this cannot be taken back.
@@ -260,7 +278,7 @@ class ChatStore:
     def delete(self, chat: str) -> None:
         """Take a chat out of the file."""
         with self._writing():
-            for table in ("steps", "turns"):
+            for table in ("halves", "steps", "turns"):
                 self._db.execute(f"DELETE FROM {table} WHERE chat = ?", (chat,))
             self._db.execute("DELETE FROM chats WHERE id = ?", (chat,))
 
@@ -297,39 +315,6 @@ class ChatStore:
         )
 
     @contextmanager
-    def _writing(self, level: str = "FULL") -> Iterator[None]:
-        with self._lock, self._faults():
-            self._db.execute(f"PRAGMA synchronous = {level}")
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.commit()
-            except BaseException:
-                self._db.rollback()
-                raise
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """One look at the file, between two commits of anybody."""
-        with self._lock, self._faults():
-            self._db.execute("BEGIN")
-            try:
-                yield
-            finally:
-                self._db.rollback()
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise ArtifactError(
-                f"{self.path}: 대화 파일을 쓸 수 없습니다({error}). 디스크의 자리와 권한을 "
-                "확인하세요. 파일이 망가졌다면 다른 곳으로 옮긴 뒤 다시 여세요. 새 파일로 "
-                "시작하고, 옮긴 파일은 그대로 남습니다."
-            ) from error
-
-    @contextmanager
     def _damage(self, chat: str, where: str) -> Iterator[None]:
         try:
             yield
@@ -363,28 +348,3 @@ def _row(turn: Turn) -> str:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    # One look: another process may be setting the file up.
-    db.execute("BEGIN")
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    is_foreign = not version and db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-    db.rollback()
-    if version > VERSION:
-        raise ArtifactError(
-            f"{path}: 더 새로운 exagirl이 쓴 대화 파일입니다(판 {version}, 여기서는 {VERSION}까지)."
-            " exagirl을 새 판으로 올리세요."
-        )
-    if is_foreign:
-        raise ArtifactError(
-            f"{path}: 대화 파일이 아닌 SQLite 파일입니다. 다른 이름을 쓰거나 옮겨 주세요."
-        )
-    db.execute("PRAGMA journal_mode = WAL")
-    if version == VERSION:
-        return
-    db.execute("BEGIN IMMEDIATE")
-    for statement in _SCHEMA.split(";\n"):
-        db.execute(statement)
-    db.execute(f"PRAGMA user_version = {VERSION}")
-    db.commit()

@@ -6,15 +6,16 @@ import ipaddress
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from copy import copy
 from queue import Empty, Queue
 from threading import Event, Thread
 from typing import Any
 
 import httpx2
-import openai
 from pydantic import Field
 
 from exagirl.chat.backend import Messages
+from exagirl.chat.dice import Dice
 from exagirl.chatmodel.sampling import Sampling
 from exagirl.chatmodel.secrets import hide
 from exagirl.errors import ExagirlError
@@ -65,11 +66,14 @@ class UrlBackend:
     """
 
     def __init__(self, url: ChatUrl, sampling: Sampling) -> None:
+        import openai
+
         host = _host(url.base_url)
         self.host = host
         self._url = url
         self._sampling = sampling
         self._key = _key(url, host)
+        self._dice = Dice()
         self._limit_name = "max_tokens"
         # What the machine's proxy settings say must not stand before an address of one's own.
         self._client = openai.OpenAI(
@@ -80,6 +84,26 @@ class UrlBackend:
             http_client=openai.DefaultHttpx2Client(trust_env=not is_own(host)),
         )
         self.model = url.model or self._only_model()
+
+    @property
+    def sampling(self) -> Sampling:
+        """How replies are drawn."""
+        return self._sampling
+
+    def with_sampling(
+        self, sampling: Sampling, *, extra: dict[str, Any] | None = None
+    ) -> UrlBackend:
+        """The same connections with other dice; closing either closes both.
+
+        Args:
+            sampling: How replies are drawn.
+            extra: Put in place of the values that requests carry beside; None leaves them.
+        """
+        other = copy(self)
+        other._sampling = sampling
+        if extra is not None:
+            other._url = self._url.model_copy(update={"extra": extra})
+        return other
 
     def prompt_tokens(self, messages: Messages) -> list[int]:
         """About as many numbers as the prompt has tokens: only the endpoint could count them."""
@@ -95,7 +119,8 @@ class UrlBackend:
         Raises:
             EndpointError: It could not be asked, refused, or broke off.
         """
-        return self.pieces(lambda: self._ask(messages), stop)
+        seed = self._seed(messages)
+        return self.pieces(lambda: self._ask(messages, seed), stop)
 
     def write_on(self, prompt: str, stop: Event) -> Iterator[str]:
         """Yield what follows a plain text, where the endpoint completes such.
@@ -103,7 +128,8 @@ class UrlBackend:
         Raises:
             EndpointError: It could not be asked, refused, or broke off.
         """
-        asked = self._drawn() | {"max_tokens": self._sampling.max_new_tokens}
+        seed = self._seed([{"role": "prompt", "content": prompt}])
+        asked = self._drawn(seed) | {"max_tokens": self._sampling.max_new_tokens}
         return self.pieces(lambda: self._client.completions.create(prompt=prompt, **asked), stop)
 
     def pieces(self, begin: Open, stop: Event) -> Iterator[str]:
@@ -150,9 +176,15 @@ class UrlBackend:
         if not finish:
             raise EndpointError(f"{self.host}: 답이 끝나기 전에 연결이 끊겼습니다.")
 
-    def _ask(self, messages: Messages) -> Any:
+    def _seed(self, messages: Messages) -> int | None:
+        seed = self._dice.seed(messages, self._sampling.seed)
+        return None if seed is None else seed % SEEDS
+
+    def _ask(self, messages: Messages, seed: int | None) -> Any:
+        import openai
+
         create: Any = self._client.chat.completions.create
-        asked = self._drawn() | {"messages": messages}
+        asked = self._drawn(seed) | {"messages": messages}
         most = self._sampling.max_new_tokens
         try:
             return create(**asked, **{self._limit_name: most})
@@ -163,7 +195,7 @@ class UrlBackend:
             self._limit_name = _NEW_NAME
             return create(**asked, **{self._limit_name: most})
 
-    def _drawn(self) -> dict[str, Any]:
+    def _drawn(self, seed: int | None) -> dict[str, Any]:
         sampling = self._sampling
         asked: dict[str, Any] = {
             "model": self.model,
@@ -172,11 +204,13 @@ class UrlBackend:
             "stream": True,
             "extra_body": self._url.extra,
         }
-        if sampling.seed is not None:
-            asked["seed"] = sampling.seed % SEEDS
+        if seed is not None:
+            asked["seed"] = seed
         return asked
 
     def _only_model(self) -> str:
+        import openai
+
         try:
             found = [model.id for model in self._client.models.list().data]
         except (openai.OpenAIError, httpx2.HTTPError) as error:
@@ -188,6 +222,8 @@ class UrlBackend:
 
     def _fault(self, error: Exception) -> Exception:
         """What went wrong, in words that say what to do."""
+        import openai
+
         if isinstance(error, EndpointError):
             return error
         if not isinstance(error, openai.APIStatusError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+from exagirl.chat.backend import Tunable
 from exagirl.chat.conversation import Conversation, Turn
 from exagirl.chat.counting import TokenCounter
 from exagirl.chat.faults import ChatError
@@ -13,6 +14,7 @@ from exagirl.chat.memory import Holding, forgotten, recall_facts
 from exagirl.chat.options import ChatOptions
 from exagirl.chat.prompt import Ask, Block, Heard, Prompt, build_prompt
 from exagirl.chat.room import Member, room_text
+from exagirl.chatmodel.sampling import Sampling
 from exagirl.errors import CharacterError
 from exagirl.korean.particles import fill_placeholders
 from exagirl.persona.system_prompt import render_system_prompt
@@ -49,6 +51,17 @@ class Voice:
     def name(self) -> str:
         """The character's name."""
         return self.character.name
+
+    @property
+    def sampling(self) -> Sampling | None:
+        """How its replies are drawn; None where that cannot be changed."""
+        return self.backend.sampling if isinstance(self.backend, Tunable) else None
+
+    def tune(self, sampling: Sampling, options: ChatOptions) -> None:
+        """Draw replies in another way, where the backend knows another."""
+        self._options = options
+        if isinstance(self.backend, Tunable):
+            self.backend = self.backend.with_sampling(sampling)
 
     def fill(self, text: str, user: str) -> str:
         """A text with the names filled in and their particles right."""

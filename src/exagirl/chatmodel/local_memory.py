@@ -98,9 +98,9 @@ class PromptMemory:
         return shared if len(prompts) > 1 and len(shared) >= WORTH_TOKENS and is_new else []
 
     def _nearest(self, prompt: Sequence[int]) -> tuple[_Entry | None, int]:
-        best, common = None, 0
+        best, common, asked = None, 0, tuple(prompt)
         for entry in self._entries.values():
-            agreed = _agree(entry.tokens, prompt)
+            agreed = _agree(entry.tokens, asked)
             if agreed > common:
                 best, common = entry, agreed
         if best is not None:
@@ -111,19 +111,25 @@ class PromptMemory:
         return sum(entry.bytes for entry in self._entries.values())
 
 
+def _agree(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two sequences begin with alike."""
+    ours, theirs = tuple(one), tuple(other)
+    alike, most = 0, min(len(ours), len(theirs))
+    # By halves: slices are compared much faster than one token after the other.
+    while alike < most:
+        middle = (alike + most + 1) // 2
+        if ours[alike:middle] == theirs[alike:middle]:
+            alike = middle
+        else:
+            most = middle - 1
+    return alike
+
+
 def row_of(cache: Any, row: int, start: int, end: int) -> Layers:
     """Keys and values of one row of a cache, from one column to another."""
     return [
         (layer.keys[row, :, start:end], layer.values[row, :, start:end]) for layer in cache.layers
     ]
-
-
-def _agree(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two sequences begin with alike."""
-    for at, (ours, theirs) in enumerate(zip(one, other, strict=False)):
-        if ours != theirs:
-            return at
-    return min(len(one), len(other))
 
 
 def _stack(

@@ -15,7 +15,7 @@ from exagirl.chat.session import ChatError
 from exagirl.chat.store import ChatStore, ChatSummary
 from exagirl.chatmodel.sampling import Sampling
 from exagirl.cli.chat_commands import find, names
-from exagirl.cli.chat_line import LineReader
+from exagirl.cli.chat_line import LineReader, quiet_keys
 from exagirl.cli.chat_show import local_time, print_chats, told_of
 from exagirl.cli.chat_talk import MINE, THEIRS, Talk
 from exagirl.cli.options import DEFAULT_RUNS, RunsOption
@@ -87,20 +87,21 @@ def chat(  # noqa: PLR0913 (typer reads the options from the arguments)
         context_tokens=context,
         sampling=Sampling(seed=seed, temperature=temperature),
     )
-    with console.status("모델을 읽고 있어요…"):
-        opened = open_talk(name, runs, choice)
-    reader = LineReader(has_colours=console.color_system is not None, commands=names())
-    talk = Talk(console, reader, opened, opened.session(user or USER))
-    try:
-        _open(talk, wanted, user)
-        _hold(talk)
-    finally:
-        talk.close()
-        if talk.session.chat_id and talk.session.turns:
-            talk.tell(f"대화를 남겼습니다: {talk.chats}", is_whole=True)
-            where = [] if runs == DEFAULT_RUNS else ["--runs", str(runs)]
-            rest = shlex.join(["chat", name, *where, "--resume"])
-            talk.tell(f"이으려면: {command_name()} {rest}", is_whole=True)
+    with quiet_keys():
+        with console.status("모델을 읽고 있어요…"):
+            opened = open_talk(name, runs, choice)
+        reader = LineReader(has_colours=console.color_system is not None, commands=names())
+        talk = Talk(console, reader, opened, opened.session(user or USER))
+        try:
+            _open(talk, wanted, user)
+            _hold(talk)
+        finally:
+            talk.close()
+            if talk.session.chat_id and talk.session.turns:
+                talk.tell(f"대화를 남겼습니다: {talk.chats}", is_whole=True)
+                where = [] if runs == DEFAULT_RUNS else ["--runs", str(runs)]
+                rest = shlex.join(["chat", name, *where, "--resume"])
+                talk.tell(f"이으려면: {command_name()} {rest}", is_whole=True)
 
 
 def _list(console: Console, chats: Path) -> None:

@@ -83,7 +83,8 @@ class LineReader:
         if preset and readline is not None:
             readline.set_pre_input_hook(lambda: _insert(preset))
         try:
-            return input(self._shown(label, style)).replace(BREAK, "\n")
+            with _typing():
+                return input(self._shown(label, style)).replace(BREAK, "\n")
         finally:
             if preset and readline is not None:
                 readline.set_pre_input_hook(None)
@@ -110,16 +111,35 @@ class LineReader:
 
 @contextmanager
 def quiet_keys() -> Iterator[None]:
-    """Keep keys that are pressed meanwhile off the screen; they are read as the next line."""
+    """Keep keys that are pressed meanwhile off the screen; they are read as the next line.
+
+    A whole talk stands in one such block, in which only `LineReader` shows keys. Where the system
+    gathered keys to lines even for the moment before a prompt, a Ctrl-D of that moment would end
+    the system's line, and readline, which reads keys, would never hear of it.
+    """
+    with _keys(lambda flags: flags & ~(termios.ECHO | termios.ICANON)):
+        yield
+
+
+@contextmanager
+def _typing() -> Iterator[None]:
+    """Show keys; readline asks the system whether to."""
+    by_line = termios.ICANON if termios and readline is None else 0
+    with _keys(lambda flags: flags | termios.ECHO | by_line):
+        yield
+
+
+@contextmanager
+def _keys(change: Callable[[int], int]) -> Iterator[None]:
+    """Treat keys in another way until the end of the block."""
     if termios is None or not is_interactive():
         yield
         return
     keyboard = sys.stdin.fileno()
     before = termios.tcgetattr(keyboard)
-    quiet = [*before]
-    # Not by the line: Ctrl-D would be eaten on its way to the next line.
-    quiet[3] = before[3] & ~(termios.ECHO | termios.ICANON)
-    termios.tcsetattr(keyboard, termios.TCSANOW, quiet)
+    other = [*before]
+    other[3] = change(before[3])
+    termios.tcsetattr(keyboard, termios.TCSANOW, other)
     try:
         yield
     finally:

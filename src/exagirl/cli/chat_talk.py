@@ -12,12 +12,11 @@ from types import FrameType
 from rich.console import Console
 from rich.text import Text
 
-from exagirl.chat.backend import GoesOn
 from exagirl.chat.faults import StaleChatError
 from exagirl.chat.room import who_speaks
 from exagirl.chat.session import Said, Session
 from exagirl.chat.store import ChatStore
-from exagirl.cli.chat_line import LineReader, quiet_keys
+from exagirl.cli.chat_line import LineReader
 from exagirl.cli.chat_stream import ReplyPrinter, print_turn
 from exagirl.errors import ExagirlError
 from exagirl.models import OpenedTalk
@@ -129,8 +128,6 @@ class Talk:
         """Have the character go on with its last reply."""
         last = self.session.turns[-1:]
         before = last[0].shown if last and last[0].role != "user" else ""
-        # What only says one more is joined by a blank.
-        before += "" if isinstance(self.opened.backend, GoesOn) else " "
         self._answer(self.session.continue_reply, self._last_speaker(), before)
 
     def let_speak(self, name: str) -> None:
@@ -196,7 +193,6 @@ def _stops_on_interrupt(stop: Event) -> Iterator[None]:
 
     before = signal.signal(signal.SIGINT, hear)
     try:
-        with quiet_keys():
-            yield
+        yield
     finally:
         signal.signal(signal.SIGINT, before)

@@ -8,17 +8,18 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import httpx2
-import openai
-from openai.types import Batch, FileObject
 
 from exagirl.chatmodel.openai_compatible import OpenAICompatibleModel
 from exagirl.chatmodel.options import TeacherOptions
 from exagirl.chatmodel.protocol import ChatReply, TransportFault
 from exagirl.chatmodel.secrets import hide
 from exagirl.errors import TeacherError
+
+if TYPE_CHECKING:
+    from openai.types import Batch
 
 URL: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 METADATA = "exagirl"
@@ -43,6 +44,8 @@ class BatchEndpoint:
     """
 
     def __init__(self, options: TeacherOptions, model: OpenAICompatibleModel) -> None:
+        import openai
+
         self._model = model
         self._where = options.base_url or "OpenAI"
         self._secrets = model.secrets
@@ -58,6 +61,8 @@ class BatchEndpoint:
 
     async def upload(self, name: str, lines: Sequence[str]) -> str:
         """Send the requests of a batch; returns the file's id."""
+        from openai.types import FileObject
+
         content = "\n".join(lines).encode() + b"\n"
         with self._faults(self._no_batches()):
             file: Any = await self._client.files.create(
@@ -160,6 +165,8 @@ class BatchEndpoint:
 
     @contextlib.contextmanager
     def _faults(self, if_absent: TeacherError) -> Iterator[None]:
+        import openai
+
         try:
             yield
         except openai.NotFoundError as error:
@@ -177,6 +184,8 @@ def _checked(found: Any) -> Batch:
     Raises:
         TransportFault: It is none.
     """
+    from openai.types import Batch
+
     if isinstance(found, Batch) and found.id and found.status:
         return found
     raise TransportFault("답이 배치가 아님")

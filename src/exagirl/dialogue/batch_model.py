@@ -16,9 +16,7 @@ import json
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self, TypeVar
-
-from openai.types import Batch
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
 
 from exagirl.artifact import fingerprint
 from exagirl.chatmodel.openai_compatible import OpenAICompatibleModel
@@ -28,6 +26,9 @@ from exagirl.dialogue.batch_endpoint import FINAL, URL, BatchEndpoint, BatchLost
 from exagirl.dialogue.journal import Journal
 from exagirl.dialogue.voices import teacher_identity
 from exagirl.errors import TeacherError
+
+if TYPE_CHECKING:
+    from openai.types import Batch
 
 MAX_REQUESTS = 50_000
 MAX_BYTES = 150_000_000

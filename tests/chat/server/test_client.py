@@ -7,7 +7,7 @@ import subprocess
 import openai
 import pytest
 
-from support.api_server import HELLO, NAME, api_of, tiny_backend
+from support.api_server import HELLO, NAME, api_of, read_all, tiny_backend
 
 DRAWN = {"model": NAME, "messages": HELLO, "max_tokens": 24, "temperature": 1.0, "seed": 5}
 
@@ -118,6 +118,16 @@ def test_a_later_turn_reads_only_what_is_new(api):
     assert second.usage.prompt_tokens_details.cached_tokens >= first.usage.prompt_tokens - 1
 
 
+def test_who_writes_by_hand_need_not_name_the_model(api):
+    """There is but one; its name comes with the reply."""
+    unnamed = {name: value for name, value in DRAWN.items() if name != "model"}
+    for body in (unnamed, {**unnamed, "model": None}):
+        status, _, answer = read_all(api.raw(body))
+        told = json.loads(answer)
+        assert (status, told["model"]) == (200, NAME)
+        assert told["choices"][0]["message"]["content"] == said(api)
+
+
 def test_the_async_client_is_served_too(api):
     """Streams of one event loop."""
 
@@ -167,6 +177,18 @@ def test_names_are_put_for_placeholders(talker):
     with api_of(Parrot(), fill=lambda text: fill_placeholders(text, "지은", "엑사")) as api:
         assert text_of(streamed(api, messages=lines)) == "지은이 왔네, 지은아! 엑사는 {기뻐}."
         assert said(api, messages=lines, stop="엑사") == "지은이 왔네, 지은아! "
+
+
+def test_a_character_is_put_before_a_talk_that_brings_none(talker):
+    """A system message of the request takes its place, wherever it stands."""
+    own = [{"role": "system", "content": "너는 집사다."}, *HELLO]
+    late = [*HELLO, {"role": "developer", "content": "짧게 말해."}]
+    backend = tiny_backend(talker)
+    with api_of(backend) as plain, api_of(backend, system="너는 엑사다.") as api:
+        put = [{"role": "system", "content": "너는 엑사다."}, *HELLO]
+        assert said(api) == said(plain, messages=put) != said(plain)
+        for messages in (own, late):
+            assert said(api, messages=messages) == said(plain, messages=messages)
 
 
 def test_a_model_that_fails_midway_is_told_and_the_next_request_is_answered(talker):

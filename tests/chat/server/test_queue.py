@@ -1,16 +1,14 @@
-"""Whose turn it is, and what may be said before a stop string or a name is whole."""
+"""Whose turn it is, and what may be said before a stop string is whole."""
 
 import asyncio
-from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exagirl.chat.server.faults import ApiFault
-from exagirl.chat.server.names import NameStream, StopFinder
 from exagirl.chat.server.queue import FairQueue
-from exagirl.korean.particles import fill_placeholders
+from exagirl.chat.server.stops import StopFinder
 
 
 def order_of(clients, slots=1):
@@ -94,15 +92,6 @@ def test_a_closed_queue_refuses_who_waits_and_who_comes():
     asyncio.run(run())
 
 
-def in_pieces(text, cuts):
-    """A text cut at some places."""
-    places = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
-    return [text[a:b] for a, b in pairwise(places)]
-
-
-CUTS = st.lists(st.integers(0, 100))
-
-
 @given(text=st.text("abc", max_size=30), stops=st.lists(st.text("abc", min_size=1), max_size=3))
 def test_a_text_ends_before_the_first_stop_string_however_it_comes(text, stops):
     """Letter by letter the same as in one piece."""
@@ -122,34 +111,3 @@ def test_a_text_ends_before_the_first_stop_string_however_it_comes(text, stops):
     else:  # a longer string that begins earlier may be whole later than a shorter one
         assert text.startswith(said)
         assert not any(stop in said for stop in stops)
-
-
-PARTS = [
-    "{유저}",
-    "{{user}}",
-    "{캐릭터}",
-    "는",
-    "은",
-    "가",
-    "야",
-    " ",
-    "안녕",
-    "{",
-    "}",
-    "'",
-    "라고",
-]
-
-
-@given(parts=st.lists(st.sampled_from(PARTS), max_size=12), cuts=CUTS)
-@example(parts=["{유저}", "{유저}", "야"], cuts=[])
-def test_names_are_put_the_same_however_the_text_comes(parts, cuts):
-    """As in one piece; every letter comes out once."""
-
-    def fill(text):
-        return fill_placeholders(text, "지은", "엑사")
-
-    text = "".join(parts)
-    names = NameStream(fill)
-    said = "".join([*map(names.feed, in_pieces(text, cuts)), names.end()])
-    assert said == fill(text)

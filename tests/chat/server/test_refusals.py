@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from exagirl.chat.server.faults import ServeError
-from exagirl.chat.server.keys import check_host, is_right, read_key
+from exagirl.chat.server.keys import HostNames, check_host, is_right, read_key
 from exagirl.chat.server.options import ServeOptions
 from support.api_server import HELLO, NAME, api_of, read_all, tiny_backend
 
@@ -37,7 +37,7 @@ def error_of(api, body, **more):
         ({"messages": [{"role": "user", "content": "\ud800"}]}, 400, "messages.0.content"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "messages"),
         ({"model": "gpt-4o"}, 404, "model"),
-        ({"model": None}, 400, "model"),
+        ({"model": 5}, 400, "model"),
         ({"n": 2}, 400, "n"),
         ({"n": 0}, 400, "n"),
         ({"temperature": 2.5}, 400, "temperature"),
@@ -178,6 +178,46 @@ def test_the_api_is_documented_without_anything_from_elsewhere(api):
     )
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{api.url}/docs")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1:8000",
+        "127.9.8.7",
+        "LocalHost:1",
+        "localhost.",
+        "[::1]:80",
+        "[::1]",
+        "",
+        "my.host",
+    ],
+)
+def test_the_names_of_this_machine_are_answered(api, host):
+    """With any port; and those that were allowed."""
+    names = HostNames("127.0.0.1", ("My.Host",))
+    assert names.takes(host)
+    if host != "my.host":
+        assert read_all(api.raw(FINE, host=host))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example:8000", "192.168.0.5", "x"]
+)
+def test_a_page_that_rebinds_its_name_to_this_machine_is_refused(api, host):
+    """403 on every path, told how to allow the name, before the body is read."""
+    status, error = error_of(api, b"{", host=host)
+    assert (status, error["code"]) == (403, "host_not_allowed")
+    assert "--allow-host" in error["message"]
+    assert error_of(api, FINE, host=host, path="/health")[0] == 403
+
+
+def test_the_name_of_the_address_that_is_listened_on_is_answered():
+    """A server in the open goes by any name, for it has a key, unless names are given."""
+    assert HostNames("0.0.0.0").takes("anything.example")
+    assert not HostNames("0.0.0.0", ("chat.example",)).takes("anything.example")
+    assert HostNames("0.0.0.0", ("chat.example",)).takes("chat.example:443")
+    assert HostNames("::1").takes("[::1]:8000")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.5", "example.com"])

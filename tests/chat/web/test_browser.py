@@ -13,7 +13,6 @@ from exagirl.persona.card import write_card
 from support.browser import needs_browser
 from support.talkers import Talker, plain_character
 from support.web_page import (
-    browser,
     bubbles,
     opened,
     ready,
@@ -30,20 +29,13 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """One browser for all tests of this file."""
-    with browser() as running:
-        yield running
-
-
 def expect_bubbles(window, *texts):
     """Wait until these are the bubbles."""
     window.wait_for_function(
         "wanted => JSON.stringify([...document.querySelectorAll("
         "'#past .turn:not(.greeting) .bubble')].map(one => one.innerText)) === wanted",
         arg=json.dumps(texts, ensure_ascii=False, separators=(",", ":")),
-        timeout=15000,
+        timeout=30000,
     )
     assert bubbles(window) == list(texts)
 
@@ -131,7 +123,7 @@ def test_a_reply_can_be_stopped_and_what_came_stays(chromium, tmp_path):
     with served(talker, tmp_path) as address:
         window = opened(chromium, address)
         say(window, "세어 줘")
-        assert talker.began.wait(15)
+        assert talker.began.wait(30)
         window.locator("button.is-stop").click()
         settled(window)
         assert re.fullmatch("하나둘셋넷다섯…+ …", bubbles(window)[1])
@@ -145,9 +137,9 @@ def test_a_closed_window_ends_its_reply(chromium, tmp_path):
     with served(talker, tmp_path) as address:
         window = opened(chromium, address)
         say(window, "세어 줘")
-        assert talker.began.wait(15)
+        assert talker.began.wait(30)
         window.close()
-        assert talker.ended.wait(30)
+        assert talker.ended.wait(60)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 
 from support.browser import needs_browser
 from support.talkers import Talker
-from support.web_page import browser, bubbles, opened, say, served, settled
+from support.web_page import bubbles, opened, say, served, settled
 
 pytestmark = [
     needs_browser,
@@ -16,13 +16,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.future.no_silent_downcasting"),
     pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
 ]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """One browser for all tests of this file."""
-    with browser() as running:
-        yield running
 
 
 def greeting(window):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exagirl.chat.web.portrait import draw_portrait, palette_of
+from exagirl.chat.web.portrait import draw_portrait, luminance, palette_of
 from exagirl.persona.character import Media, builtin_names, load_character
 from support.talkers import plain_character
 
@@ -39,7 +39,28 @@ def test_no_word_of_the_card_is_in_the_picture(appearance, name):
     assert "script" not in svg
 
 
-@pytest.mark.parametrize(("colour", "ink"), [("#ffffff", "#1b1622"), ("#201020", "#ffffff")])
-def test_writing_on_the_main_colour_can_be_read(colour, ink):
-    """White on dark, dark on light."""
-    assert palette_of(plain_character(media=Media(colours=(colour,)))).on_first == ink
+COLOURS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
+
+
+def contrast(one, other):
+    """Source: WCAG 2.2, 'contrast ratio'."""
+    light, dark = sorted(map(luminance, (one, other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def blend(colour, paper, share):
+    """CSS's color-mix of sRGB."""
+    pairs = [(int(colour[at : at + 2], 16), int(paper[at : at + 2], 16)) for at in (1, 3, 5)]
+    return "#" + "".join(f"{round(a * share + b * (1 - share)):02x}" for a, b in pairs)
+
+
+@given(COLOURS)
+def test_writing_can_be_read_in_the_colours_of_any_card(colour):
+    """On the main colour, and in it on one's own bubble and the character's, by day and night."""
+    palette = palette_of(plain_character(media=Media(colours=(colour,))))
+    assert contrast(palette.on_first, colour) >= 4.5
+    for ink, papers in (
+        (palette.ink_by_day, ("#ffffff", blend(colour, "#ffffff", 0.13))),
+        (palette.ink_by_night, ("#25212b", blend(colour, "#25212b", 0.22))),
+    ):
+        assert min(contrast(ink, paper) for paper in papers) >= 4.5

@@ -16,12 +16,13 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from exagirl.chat.filling import Fill
 from exagirl.chat.server.backend import Backend, Piece
 from exagirl.chat.server.events import EventStream
 from exagirl.chat.server.faults import ApiFault, BackendError, unknown_model
 from exagirl.chat.server.gone import or_gone
 from exagirl.chat.server.guard import Guard, as_response
-from exagirl.chat.server.names import Fill
+from exagirl.chat.server.keys import HostNames
 from exagirl.chat.server.options import ServeOptions
 from exagirl.chat.server.queue import FairQueue
 from exagirl.chat.server.reading import Reader
@@ -48,6 +49,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     for status, what in {
         400: "요청이 잘못됨",
         401: "키가 없거나 틀림",
+        403: "받지 않는 Host 헤더",
         404: "그런 모델이 없음",
         413: "본문이 너무 큼",
         429: "기다리는 요청이 너무 많음",
@@ -57,7 +59,9 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def build_app(backend: Backend, options: ServeOptions, *, fill: Fill | None = None) -> FastAPI:
+def build_app(
+    backend: Backend, options: ServeOptions, *, fill: Fill | None = None, system: str = ""
+) -> FastAPI:
     """The OpenAI-compatible API of one character.
 
     ``/openapi.json`` documents it; the page ``/docs`` is off, as it would load scripts from
@@ -67,6 +71,7 @@ def build_app(backend: Backend, options: ServeOptions, *, fill: Fill | None = No
         backend: What speaks; it is opened and closed with the application.
         options: Limits, key and origins.
         fill: Puts names for the placeholders of a whole reply.
+        system: The system message of requests that bring none; empty: none is added.
     """
     queue = FairQueue(backend.slots, options.max_queue)
 
@@ -81,13 +86,18 @@ def build_app(backend: Backend, options: ServeOptions, *, fill: Fill | None = No
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        responses={status: REFUSALS[status] for status in (401,)},
+        responses={status: REFUSALS[status] for status in (401, 403)},
     )
     app.state.queue = queue
     _add_faults(app, options)
     _add_models(app, backend, queue)
-    _add_chat(app, _Speaker(backend, queue, fill), Reader(backend, options))
-    app.add_middleware(Guard, key=options.api_key, max_body_bytes=options.max_body_bytes)
+    _add_chat(app, _Speaker(backend, queue, fill), Reader(backend, options, system))
+    app.add_middleware(
+        Guard,
+        key=options.api_key,
+        max_body_bytes=options.max_body_bytes,
+        names=HostNames(options.host, options.hosts),
+    )
     if options.cors:
         # Outside of the guard: a browser asks without the key first, and must read refusals too.
         app.add_middleware(

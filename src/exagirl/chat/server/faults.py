@@ -74,6 +74,17 @@ def wrong_key() -> ApiFault:
     )
 
 
+def wrong_host(asked: str) -> ApiFault:
+    """403 for a name that this server does not go by, as a page that rebinds its name sends it."""
+    return ApiFault(
+        403,
+        f"'{asked[:100]}'(이)라는 이름으로는 이 서버를 부를 수 없습니다. 이 컴퓨터에서는 "
+        "127.0.0.1이나 localhost로 부르세요. 이름을 더 받으려면 서버를 --allow-host 이름과 함께 "
+        "실행하세요.",
+        code="host_not_allowed",
+    )
+
+
 def unknown_model(asked: str, have: str) -> ApiFault:
     """404 for a model that is not here."""
     return ApiFault(

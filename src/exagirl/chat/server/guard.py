@@ -11,18 +11,16 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from exagirl.chat.server.faults import ApiFault, too_large, wrong_key
-from exagirl.chat.server.keys import is_right
+from exagirl.chat.server.faults import ApiFault, too_large, wrong_host, wrong_key
+from exagirl.chat.server.keys import HostNames, is_right
 
 OPEN_PATHS = frozenset({"/health"})
-
-
 SWALLOWED_BYTES = 2**25
 SWALLOWED_S = 5.0
 
 
 class Guard:
-    """Lets a request through that shows the key and is not too large.
+    """Lets a request through that calls the right host, shows the key and is not too large.
 
     Everybody may ask for the health.
 
@@ -30,10 +28,14 @@ class Guard:
         app: What is guarded.
         key: None: everybody may ask.
         max_body_bytes: What a request may say that its body has.
+        names: What the server goes by.
     """
 
-    def __init__(self, app: Any, key: SecretStr | None, max_body_bytes: int) -> None:
+    def __init__(
+        self, app: Any, key: SecretStr | None, max_body_bytes: int, names: HostNames
+    ) -> None:
         self._app = app
+        self._names = names
         self._key = key
         self._max_body_bytes = max_body_bytes
 
@@ -50,6 +52,9 @@ class Guard:
 
     def _fault(self, scope: Any) -> ApiFault | None:
         headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if not self._names.takes(host):
+            return wrong_host(host)
         is_open = self._key is None or scope["path"] in OPEN_PATHS
         if not is_open and not is_right(headers.get("authorization", ""), self._key):
             return wrong_key()

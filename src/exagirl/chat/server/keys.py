@@ -1,10 +1,11 @@
-"""The key that requests must show: read from the environment, compared in constant time."""
+"""Who may ask: the key, read from the environment, and the names that the server goes by."""
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
 import os
+from collections.abc import Sequence
 
 from pydantic import SecretStr
 
@@ -59,6 +60,40 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+class HostNames:
+    """What may stand in a request's ``Host`` header.
+
+    A page that gives its own name this machine's address (DNS rebinding) has the browser send that
+    name. Where strangers reach the server anyway, the key protects it, and every name will do
+    unless some are given.
+
+    Args:
+        host: Where the server listens.
+        more: Further names, without a port.
+    """
+
+    def __init__(self, host: str, more: Sequence[str] = ()) -> None:
+        self._is_loopback = is_loopback(host)
+        self._names = {_bare(name) for name in (host, *more)}
+        self._takes_all = not (self._is_loopback or more)
+
+    def takes(self, shown: str) -> bool:
+        """Whether a header may be answered; none at all may, for browsers always send one."""
+        name = _bare(shown)
+        if self._takes_all or not name or name in self._names:
+            return True
+        return self._is_loopback and is_loopback(name)
+
+
+def _bare(shown: str) -> str:
+    """A host in lower case, without port, brackets and the dot at its end."""
+    name = shown.strip().lower()
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    # An address of IPv6 without brackets has colons of its own.
+    return (name if name.count(":") > 1 else name.partition(":")[0]).rstrip(".")
 
 
 def is_right(shown: str, key: SecretStr | None) -> bool:

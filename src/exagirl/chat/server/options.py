@@ -16,6 +16,13 @@ class ServeOptions(Record):
     host: str = Field(default="127.0.0.1", min_length=1, description="여는 주소.")
     port: int = Field(default=8000, ge=0, le=65535, description="포트. 0이면 빈 것을 고른다.")
     api_key: SecretStr | None = Field(default=None, description="요청이 내야 하는 키.")
+    hosts: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "host 말고도 요청의 Host 헤더에 와도 되는 이름. 앞에 프록시가 있을 때 쓴다. "
+            "예: chat.example.com"
+        ),
+    )
     cors: tuple[str, ...] = Field(
         default=(), description="브라우저에서 부를 수 있는 출처. 예: https://example.com"
     )

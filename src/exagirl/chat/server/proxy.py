@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr
 
 from exagirl.chat.server.backend import Messages, Piece, Prompt
 from exagirl.chat.server.faults import ApiFault, BackendError
+from exagirl.chat.url_backend import ChatUrl, UrlBackend
 from exagirl.chatmodel.sampling import Sampling
 from exagirl.chatmodel.secrets import hide
 from exagirl.record import Record
@@ -50,6 +51,25 @@ class ProxyBackend:
         self._endpoint = endpoint
         self._key = endpoint.api_key.get_secret_value() if endpoint.api_key else "none"
         self._client: openai.AsyncOpenAI | None = None
+
+    @classmethod
+    def of(cls, url: ChatUrl, *, slots: int = 16) -> ProxyBackend:
+        """The model at an address; requests call it here as they would there.
+
+        Raises:
+            EndpointError: The address is none, the key is missing, or the model is not named and
+                cannot be chosen.
+        """
+        behind = UrlBackend(url, Sampling())
+        behind.close()
+        endpoint = Endpoint(
+            base_url=url.base_url,
+            model=behind.model,
+            api_key=SecretStr(behind._key) if behind._key else None,
+            timeout_s=url.timeout_s,
+            extra=url.extra,
+        )
+        return cls(endpoint, name=behind.model, slots=slots)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

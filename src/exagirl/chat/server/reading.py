@@ -15,10 +15,12 @@ class Reader:
     Args:
         backend: Whose prompts are made.
         options: The limits.
+        system: The system message of conversations that bring none; empty: none is added.
     """
 
-    def __init__(self, backend: Backend, options: ServeOptions) -> None:
+    def __init__(self, backend: Backend, options: ServeOptions, system: str = "") -> None:
         self._backend = backend
+        self._system = system
         self._options = options
 
     def read(self, body: ChatBody) -> Ask:
@@ -27,14 +29,14 @@ class Reader:
         Raises:
             ApiFault: 400 for what cannot be answered, 404 for another model.
         """
-        if body.model != self._backend.name:
-            raise unknown_model(body.model, self._backend.name)
+        if body.model not in (None, self._backend.name):
+            raise unknown_model(str(body.model), self._backend.name)
         if body.n not in (None, 1):
             raise ApiFault(400, "n은 1만 됩니다. 여러 답은 요청을 나누어 보내세요.", param="n")
         stops = body.stops
         asked = self._asked_tokens(body)
         try:
-            prompt = self._backend.prepare(_messages(body))
+            prompt = self._backend.prepare(self._messages(body))
         except PromptError as error:
             raise ApiFault(400, str(error), param="messages") from error
         most = self._room(prompt.tokens, asked)
@@ -47,6 +49,16 @@ class Reader:
         known = {name: value for name, value in given.items() if value is not None}
         sampling = self._options.sampling.model_copy(update=known)
         return Ask(prompt, sampling, stops, client="")
+
+    def _messages(self, body: ChatBody) -> Messages:
+        """The messages; ``developer`` is what newer clients call ``system``."""
+        messages = [
+            {"role": "system" if one.role == "developer" else one.role, "content": one.text}
+            for one in body.messages
+        ]
+        if self._system and all(one["role"] != "system" for one in messages):
+            messages.insert(0, {"role": "system", "content": self._system})
+        return messages
 
     def _asked_tokens(self, body: ChatBody) -> int | None:
         asked, field = body.wanted_tokens
@@ -73,11 +85,3 @@ class Reader:
         if tokens + (asked or 1) > context:
             raise too_long(tokens, context - (asked or 1))
         return asked or min(options.max_tokens, context - tokens)
-
-
-def _messages(body: ChatBody) -> Messages:
-    """The messages; ``developer`` is what newer clients call ``system``."""
-    return [
-        {"role": "system" if one.role == "developer" else one.role, "content": one.text}
-        for one in body.messages
-    ]

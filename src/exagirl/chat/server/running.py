@@ -14,11 +14,11 @@ from typing import Any
 
 import uvicorn
 
+from exagirl.chat.filling import Fill
 from exagirl.chat.server.app import build_app
 from exagirl.chat.server.backend import Backend
 from exagirl.chat.server.faults import ServeError
 from exagirl.chat.server.keys import check_host
-from exagirl.chat.server.names import Fill
 from exagirl.chat.server.options import ServeOptions
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -30,6 +30,7 @@ def serve(
     options: ServeOptions,
     *,
     fill: Fill | None = None,
+    system: str = "",
     on_ready: Callable[[str], None] = lambda _url: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; what is running then is finished, what waits is refused.
@@ -40,13 +41,14 @@ def serve(
         backend: What speaks.
         options: Where and for whom.
         fill: Puts names for placeholders.
+        system: The system message of requests that bring none.
         on_ready: Told the address once requests are answered.
 
     Raises:
         ServeError: The address cannot be opened, or may not be without a key.
     """
     check_host(options.host, options.api_key)
-    app = build_app(backend, options, fill=fill)
+    app = build_app(backend, options, fill=fill, system=system)
     listening = _bind(options)
     server = Drainer(app, options, on_ready=lambda: on_ready(_address(options.host, listening)))
     try:

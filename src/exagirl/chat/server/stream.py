@@ -6,9 +6,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
+from exagirl.chat.filling import Fill, NameStream
 from exagirl.chat.server.backend import Backend, Piece, Prompt
-from exagirl.chat.server.names import Fill, NameStream, StopFinder
 from exagirl.chat.server.queue import FairQueue
+from exagirl.chat.server.stops import StopFinder
 from exagirl.chatmodel.sampling import Sampling
 
 

@@ -71,7 +71,8 @@ class StreamOptions(_Asked):
 class ChatBody(_Asked):
     """A request for a reply."""
 
-    model: Text
+    model: Text | None = None
+    """There is one; who writes a request by hand need not name it."""
     messages: list[AskedMessage] = Field(min_length=1)
     stream: bool | None = None
     stream_options: StreamOptions | None = None

@@ -5,26 +5,20 @@ from __future__ import annotations
 import base64
 import html
 import re
+from collections.abc import Sequence
 
 from exagirl.chat.session import Session
-from exagirl.chat.web.portrait import as_data_uri, draw_portrait, palette_of
+from exagirl.chat.web.portrait import palette_of
 from exagirl.chat.web.render import notice_html
 from exagirl.chat.web.state import Tab
+from exagirl.chat.web.words import Words
 from exagirl.korean.particles import attach
 
 
 def who_html(tab: Tab, learned: str) -> str:
     """Who is talked to, honestly, and the buttons of the whole talk."""
-    words, character = tab.words, tab.session.character
-    name = html.escape(character.name)
-    if character.name == learned:
-        told = character.slogan or words("learned", name=character.name)
-        kind = "slogan"
-    else:
-        told = words(
-            "borrowed", name=character.name, topic=attach(character.name, "은"), learned=learned
-        )
-        kind = "borrowed"
+    words, cast = tab.words, tab.session.cast
+    faces = [tab.cast.face(character) for character in tab.room]
     other = "en" if words.language == "ko" else "ko"
     dead = "" if tab.session.can_undo else " disabled"
     buttons = (
@@ -35,11 +29,34 @@ def who_html(tab: Tab, learned: str) -> str:
         f'<button data-do="language" data-to="{other}">{words("language")}</button>'
         f'<button data-do="settings">{words("settings")}</button>'
     )
+    pictures = "".join(f'<img src="{face}" alt="">' for face in faces)
+    names = " · ".join(html.escape(name) for name in cast)
     return (
-        f'<header class="who"><img src="{as_data_uri(draw_portrait(character))}" alt="">'
-        f'<div><h1>{name}</h1><p class="{kind}">{html.escape(told)}</p></div>'
+        f'{_faces_style(faces)}<header class="who"><div class="faces">{pictures}</div>'
+        f'<div class="names"><h1>{names}</h1>{_told(tab, learned)}</div>'
         f"<nav>{buttons}</nav></header>"
     )
+
+
+def _faces_style(faces: Sequence[str]) -> str:
+    """The pictures of a room once for all bubbles; each address is of our own making."""
+    if len(faces) < 2:
+        return ""
+    rules = "".join(f".face-{at}{{background-image:url({face})}}" for at, face in enumerate(faces))
+    return f"<style>{rules}</style>"
+
+
+def _told(tab: Tab, learned: str) -> str:
+    """What is said of who speaks; nobody passes for one that the model learned."""
+    words, cast = tab.words, tab.session.cast
+    if cast == (learned,):
+        told = tab.session.character.slogan or words("learned", name=learned)
+        return f'<p class="slogan">{html.escape(told)}</p>'
+    if len(cast) > 1:
+        told = words("borrowed_room", learned=learned)
+    else:
+        told = words("borrowed", name=cast[0], topic=attach(cast[0], "은"), learned=learned)
+    return f'<p class="borrowed">{html.escape(told)}</p>'
 
 
 def state_html(tab: Tab, number: int, *, is_busy: bool = False) -> str:
@@ -59,17 +76,24 @@ def state_html(tab: Tab, number: int, *, is_busy: bool = False) -> str:
         "undo": session.can_undo,
         "refused": "" if is_busy else tab.refused,
         "lang": words.language,
-        "placeholder": words("say", name=session.character.name),
+        "placeholder": _placeholder(session, words),
         "hint": words("hint"),
         "style": (
             f"--exa-1:{colours.first};--exa-2:{colours.second};--exa-3:{colours.third};"
-            f"--exa-on:{colours.on_first}"
+            f"--exa-on:{colours.on_first};--exa-day:{colours.ink_by_day};"
+            f"--exa-night:{colours.ink_by_night}"
         ),
-        **{key: words(key) for key in ("send", "stop", "save", "cancel")},
+        **{key: words(key) for key in ("send", "stop", "save", "cancel", "waiting")},
     }
     data = " ".join(f'data-{key}="{_attribute(value)}"' for key, value in known.items())
     notice = "" if is_busy else notice_html(tab.notice, words, can_retry=tab.can_retry)
     return f"<i {data} hidden></i>{notice}"
+
+
+def _placeholder(session: Session, words: Words) -> str:
+    if len(session.cast) > 1:
+        return words("say_room")
+    return words("say", name=session.character.name)
 
 
 def file_html(session: Session, content: bytes, kind: str, number: int) -> str:

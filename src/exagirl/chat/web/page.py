@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,24 +16,37 @@ from exagirl.chat.session import Session
 from exagirl.chat.store import ChatStore
 from exagirl.chat.web import acts, heading
 from exagirl.chat.web.acts import Command, View
-from exagirl.chat.web.cast import MAX_CARD_BYTES
+from exagirl.chat.web.cast import MAX_CARD_BYTES, Guest
 from exagirl.chat.web.settings import Settings
 from exagirl.chat.web.shield import Shield
-from exagirl.chat.web.state import House, Tab
+from exagirl.chat.web.state import Draws, House, Tab
 from exagirl.chat.web.words import language_of
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def build_page(first: Session, *, store: ChatStore | None = None, cards: Path | None = None) -> Any:
+SWEEP_S = (600, 600)
+"""How often gradio looks for files that were sent, and how old those are that it deletes."""
+
+
+def build_page(
+    first: Session,
+    *,
+    store: ChatStore | None = None,
+    cards: Path | None = None,
+    guests: Sequence[Guest] = (),
+) -> Any:
     """The page as `gradio.Blocks`; every window gets a conversation of its own.
 
     Args:
-        first: A session with the model; it is not spoken in. The windows share its backend.
+        first: A session with the model; it is not spoken in. The windows share its backend, and
+            open with its cast.
         store: Where conversations are kept; None keeps them while a window is open.
-        cards: Where opened cards are kept; None keeps them until the program ends.
+        cards: Where opened cards are kept; None keeps them while a window is open, for it alone.
+        guests: Characters that are neither the first one nor built in, such as those of a room,
+            and pictures of characters.
     """
-    return _Page(House(first, store, cards)).blocks
+    return _Page(House(first, store, cards, guests)).blocks
 
 
 def page_style() -> str:
@@ -56,6 +69,9 @@ def serving_options() -> dict[str, Any]:
         "ssr_mode": False,
         "enable_monitoring": False,
         "run_history": False,
+        # Else gradio asks its own page within three seconds, and gives up on a busy machine or
+        # behind a proxy, with the advice to share the page with the world.
+        "_frontend": False,
         "max_file_size": MAX_CARD_BYTES + 1_000_000,
         "app_kwargs": {"middleware": [Middleware(Shield)]},
     }
@@ -66,7 +82,9 @@ class _Page:
         self._house = house
         self._count = itertools.count(1)
         name = house.first.character.name
-        with gradio.Blocks(title=f"{name} · exagirl", analytics_enabled=False) as self.blocks:
+        with gradio.Blocks(
+            title=f"{name} · exagirl", analytics_enabled=False, delete_cache=SWEEP_S
+        ) as self.blocks:
             self._who = _html("who")
             self._past = _html("past")
             self._live = _html("live")
@@ -86,7 +104,7 @@ class _Page:
         return [self._who, *self._talk, *self._settings.parts]
 
     def _wire(self) -> None:
-        self.blocks.load(self._open, None, self._all, **QUIET)
+        self.blocks.load(self._open, self._settings.remembered, self._all, **QUIET)
         self.blocks.unload(self._close)
         # One at a time: the model is one.
         self._bridge.submit(
@@ -100,11 +118,11 @@ class _Page:
         for kind, button in self._settings.exports.items():
             button.click(self._export(kind), None, self._file, **QUIET)
 
-    def _open(self, request: gradio.Request) -> list[Any]:
+    def _open(self, remembered: Any, request: gradio.Request) -> list[Any]:
         asked = request.query_params
         language = language_of(asked.get("lang"))
         chat = str(asked.get("chat") or "")[:64]
-        tab = self._house.open_tab(_key(request), chat, language)
+        tab = self._house.open_tab(_key(request), chat, language, _draws(remembered))
         tab.refused = tab.session.unsent
         return self._everything(tab)
 
@@ -122,15 +140,15 @@ class _Page:
     def _change(self, event: gradio.EventData, request: gradio.Request) -> list[Any]:
         tab, command = self._command(event, request)
         acts.change(self._house, tab, command)
-        if command.act in ("undo", "new"):
+        if command.act in ("undo", "new", "forget"):
             return self._everything(tab)
         if command.act == "refresh":
             talk = [gradio.skip() for _ in (self._who, *self._talk)]
             return [*talk, *self._settings.lists(tab)]
         return self._talk_alone(tab)
 
-    def _halt(self, request: gradio.Request) -> None:
-        self._house.tab(_key(request)).stop.set()
+    def _halt(self, event: gradio.EventData, request: gradio.Request) -> None:
+        acts.halt(*self._command(event, request))
 
     def _run(self, do: Any, *, is_all: bool = True) -> Any:
         """A handler: what it does, then the page; the drawer only where all may differ."""
@@ -164,8 +182,7 @@ class _Page:
         return [view.past, view.live, state]
 
     def _talk_alone(self, tab: Tab) -> list[Any]:
-        unchanged = [gradio.skip() for _ in self._settings.parts]
-        return [gradio.skip(), *self._shown(tab, acts.view(tab)), *unchanged]
+        return [gradio.skip(), *self._shown(tab, acts.view(tab)), *self._settings.small(tab)]
 
     def _everything(self, tab: Tab) -> list[Any]:
         who = heading.who_html(tab, self._house.first.character.name)
@@ -174,6 +191,14 @@ class _Page:
 
 def _html(name: str, content: str = "", *, script: str | None = None) -> Any:
     return gradio.HTML(content, elem_id=name, js_on_load=script, apply_default_css=False)
+
+
+def _draws(remembered: Any) -> Draws:
+    """What a browser remembers, which may be anything."""
+    try:
+        return Draws.model_validate(remembered or {})
+    except ValidationError:
+        return Draws()
 
 
 def _key(request: gradio.Request) -> str:

@@ -35,6 +35,12 @@ _HAIR = ("머리카락", "단발", "긴 머리", "생머리", "댕기", "hair")
 _GREY = ("흰머리", "흰 머리", "백발", "희끗")
 
 
+_EVEN = 0.179
+"""Luminance on which black and white read equally well: 4.58."""
+_DARK, _LIGHT = 0.12, 0.52
+"""Luminance of writing on the page's lightest and darkest bubbles, for a contrast of 4.5."""
+
+
 class Palette(NamedTuple):
     """The colours of one character, ``#rrggbb``; light, main and warm."""
 
@@ -42,7 +48,11 @@ class Palette(NamedTuple):
     second: str
     third: str
     on_first: str
-    """Black or white, whichever reads better on ``first``."""
+    """Black or white, whichever reads better on ``first``; a contrast of 4.5 at least."""
+    ink_by_day: str
+    """``first``, dark enough to be read on light paper."""
+    ink_by_night: str
+    """``first``, light enough to be read on dark paper."""
 
 
 def palette_of(character: Character) -> Palette:
@@ -51,7 +61,15 @@ def palette_of(character: Character) -> Palette:
     turn = int(hashlib.sha256(character.name.encode()).hexdigest()[:6], 16) / 0xFFFFFF
     own = [_colour(turn + step, share) for step, share in ((0, 0.45), (0.08, 0.65), (0.16, 0.72))]
     first, second, third = (*colours, *own[len(colours) :])[:3]
-    return Palette(first, second, third, "#ffffff" if _luminance(first) < 0.3 else "#1b1622")
+    on_first = "#ffffff" if luminance(first) < _EVEN else "#000000"
+    return Palette(
+        first,
+        second,
+        third,
+        on_first,
+        _mixed(first, 0, most=_DARK),
+        _mixed(first, 255, least=_LIGHT),
+    )
 
 
 def draw_portrait(character: Character) -> str:
@@ -86,7 +104,18 @@ def _colour(hue: float, lightness: float) -> str:
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
-def _luminance(colour: str) -> float:
+def _mixed(colour: str, with_grey: int, *, least: float = 0.0, most: float = 1.0) -> str:
+    """A colour mixed with black or white, no further than until its luminance is in bounds."""
+    parts = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+    for step in range(21):
+        share = step / 20
+        mixed = "#" + "".join(f"{round(part + (with_grey - part) * share):02x}" for part in parts)
+        if least <= luminance(mixed) <= most:
+            return mixed
+    return "#" + f"{with_grey:02x}" * 3
+
+
+def luminance(colour: str) -> float:
     """Relative luminance. Source: WCAG 2.2, 'relative luminance'."""
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     red, green, blue = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]

@@ -13,7 +13,13 @@ PAGE_TURNS = 100
 
 
 def past_html(
-    session: Session, words: Words, *, asked: str = "", shown: int = PAGE_TURNS, drop: int = 0
+    session: Session,
+    words: Words,
+    *,
+    asked: str = "",
+    shown: int = PAGE_TURNS,
+    drop: int = 0,
+    is_busy: bool = False,
 ) -> str:
     """The conversation so far.
 
@@ -23,6 +29,7 @@ def past_html(
         asked: What is being said right now.
         shown: How many of the last turns are shown.
         drop: How many of the last turns are left out, because they are being drawn anew.
+        is_busy: True while a reply comes.
     """
     turns = session.turns[: len(session.turns) - drop]
     first = max(0, len(turns) - shown)
@@ -33,17 +40,28 @@ def past_html(
         parts.append(_greeting(session, words, is_open=not session.turns))
     for at in range(first, len(turns)):
         is_last = at == len(session.turns) - 1
-        parts.append(_turn(turns[at], at, words, is_last=is_last and not asked))
+        parts.append(_turn(session, turns[at], at, words, is_last=is_last and not asked))
     if asked:
         parts.append(_bubble("user", as_html(asked)))
+    elif turns and len(session.cast) > 1 and not is_busy:
+        parts.append(_invitations(session.cast, words))
     return f'<div class="talk" role="log" aria-live="polite">{"".join(parts)}</div>'
 
 
-def live_html(reply: str, words: Words) -> str:
-    """A reply that is still coming."""
+def live_html(reply: str, words: Words, cast: Sequence[str] = (), speaker: str = "") -> str:
+    """A reply that is still coming.
+
+    Args:
+        reply: What came so far.
+        words: The page's words.
+        cast: Who is in the room.
+        speaker: Whose reply it is; shown where there are several.
+    """
     inside = as_html(reply) if reply else f'<span class="dots" aria-label="{words("thinking")}">'
     inside += "" if reply else "<i></i><i></i><i></i></span>"
-    return f'<div class="talk">{_bubble("assistant", inside, more=" coming")}</div>'
+    label = _label(cast, speaker) if len(cast) > 1 else ""
+    bubble = _bubble("assistant", inside, more=" coming", before=label)
+    return f'<div class="talk">{bubble}</div>'
 
 
 def notice_html(text: str, words: Words, *, can_retry: bool = False) -> str:
@@ -64,10 +82,27 @@ def _greeting(session: Session, words: Words, *, is_open: bool) -> str:
         tools = _swipes(
             words, at + 1, count, act="greeting", targets=((at - 1) % count, (at + 1) % count)
         )
-    return _bubble("assistant greeting", as_html(session.greeting()), tools)
+    label = _label(session.cast, session.cast[0]) if len(session.cast) > 1 else ""
+    return _bubble("assistant greeting", as_html(session.greeting()), tools, before=label)
 
 
-def _turn(turn: Said, at: int, words: Words, *, is_last: bool) -> str:
+def _invitations(cast: Sequence[str], words: Words) -> str:
+    """A button for everybody who may speak next of their own accord."""
+    buttons = [
+        f'<button data-act="speak" data-text="{_plain(name)}"><i class="face face-{at}"></i>'
+        f"{html.escape(words('let_speak', name=name))}</button>"
+        for at, name in enumerate(cast)
+    ]
+    return f'<div class="invitations">{"".join(buttons)}</div>'
+
+
+def _label(cast: Sequence[str], speaker: str) -> str:
+    """Name and face of who speaks; the face is in the page's head, once for all turns."""
+    face = f'<i class="face face-{cast.index(speaker)}"></i>' if speaker in cast else ""
+    return f'<div class="speaker">{face}{_plain(speaker)}</div>'
+
+
+def _turn(session: Session, turn: Said, at: int, words: Words, *, is_last: bool) -> str:
     tools = []
     if turn.versions > 1:
         before = at if turn.version > 1 else -1
@@ -84,7 +119,7 @@ def _turn(turn: Said, at: int, words: Words, *, is_last: bool) -> str:
     shown = as_html(turn.shown)
     if turn.is_cut:
         shown += f' <span class="cut" title="{words("cut")}">…</span>'
-    speaker = f'<div class="speaker">{_plain(turn.speaker)}</div>' if turn.speaker else ""
+    speaker = _label(session.cast, turn.speaker) if turn.speaker else ""
     more = f'{" last" if is_last else ""}" data-turn="{at}" data-raw="{_plain(turn.raw)}'
     return _bubble(turn.role, shown, "".join(tools), more=more, before=speaker)
 

@@ -2,16 +2,16 @@
 const $ = (id) => document.getElementById(id);
 const box = element.querySelector("textarea");
 const send = element.querySelector(".send");
-let sent = "", seen = "", isBusy = false;
+let sent = "", seen = "", isBusy = false, number = 0;
 
 const command = (act, more = {}) => {
   const at = new URLSearchParams(location.search);
-  return { act, turn: 0, text: "", chat: at.get("chat") || "", lang: at.get("lang") || "ko", ...more };
+  return { act, number, turn: 0, text: "", chat: at.get("chat") || "", lang: at.get("lang") || "ko", ...more };
 };
-const REPLIES = ["say", "regenerate", "continue", "retry"];
+const REPLIES = ["say", "regenerate", "continue", "retry", "speak"];
 const act = (name, more) => {
   if (isBusy) return;
-  if (REPLIES.includes(name)) busy(true);
+  if (REPLIES.includes(name)) { number += 1; busy(true); }
   trigger(REPLIES.includes(name) ? "submit" : "select", command(name, more));
 };
 const busy = (is) => {
@@ -22,6 +22,33 @@ const busy = (is) => {
 };
 const grow = () => { box.style.height = "auto"; box.style.height = Math.min(box.scrollHeight, 168) + "px"; };
 
+// What was said is seen at once, also where others are before one.
+const WAIT_MS = 400;
+const waiting = document.createElement("div");
+waiting.id = "waiting";
+waiting.className = "talk";
+$("live").after(waiting);
+let timer = 0;
+const turnOf = (kind) => {
+  const turn = document.createElement("div"), bubble = document.createElement("div");
+  turn.className = `turn ${kind} coming`;
+  bubble.className = "bubble";
+  turn.append(bubble);
+  waiting.append(turn);
+  return bubble;
+};
+const wait = (text) => {
+  timer = setTimeout(() => {
+    turnOf("user").textContent = text;
+    const dots = turnOf("assistant"), told = document.createElement("p");
+    dots.innerHTML = '<span class="dots"><i></i><i></i><i></i></span>';
+    told.textContent = send.dataset.waiting;
+    dots.after(told);
+    toEnd(true);
+  }, WAIT_MS);
+};
+const begun = () => { clearTimeout(timer); waiting.replaceChildren(); };
+
 const say = () => {
   if (isBusy || !box.value.trim()) return;
   sent = box.value;
@@ -29,6 +56,7 @@ const say = () => {
   grow();
   hush();
   act("say", { text: sent });
+  wait(sent);
   toEnd(true);
 };
 let isComposing = false;
@@ -91,15 +119,18 @@ const edit = (turn) => {
   area.focus();
 };
 
+// What cannot be meant by one touch alone asks for a second one.
+const sure = (button, run) => {
+  if (button.classList.contains("is-sure")) return run();
+  const before = button.textContent;
+  button.classList.add("is-sure");
+  button.textContent = button.dataset.sure;
+  setTimeout(() => { button.classList.remove("is-sure"); button.textContent = before; }, 3000);
+};
 const DO = {
   edit: (button) => edit(button.closest(".turn")),
-  delete: (button) => {
-    if (button.classList.contains("is-sure")) return act("delete", { turn: +button.closest(".turn").dataset.turn });
-    const before = button.textContent;
-    button.classList.add("is-sure");
-    button.textContent = button.dataset.sure;
-    setTimeout(() => { button.classList.remove("is-sure"); button.textContent = before; }, 3000);
-  },
+  delete: (button) => sure(button, () => act("delete", { turn: +button.closest(".turn").dataset.turn })),
+  forget: (button) => sure(button, () => act("forget")),
   hear: (button) => speak(button.closest(".turn")),
   close: (button) => button.closest(".notice").remove(),
   speech: () => { localStorage.setItem("exagirl-speech", speaks() ? "off" : "on"); if (!speaks()) hush(); showSpeech(); },
@@ -114,8 +145,14 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-act], [data-do]");
   if (!button || button.disabled) return;
   if (button.dataset.do) return DO[button.dataset.do]?.(button);
-  act(button.dataset.act, { turn: +(button.dataset.turn ?? button.closest(".turn")?.dataset.turn ?? 0) });
+  act(button.dataset.act, { text: button.dataset.text || "", turn: +(button.dataset.turn ?? button.closest(".turn")?.dataset.turn ?? 0) });
 });
+
+for (const [name, query] of [["is-narrow", "(max-width: 640px)"], ["is-wide", "(min-width: 1000px)"]]) {
+  const fits = matchMedia(query), show = () => document.body.classList.toggle(name, fits.matches);
+  fits.addEventListener("change", show);
+  show();
+}
 
 // What the server says of the conversation.
 const toEnd = (always) => {
@@ -127,6 +164,7 @@ const sync = () => {
   if (state && state.dataset.seq !== seen) {
     const isFirst = seen === "";
     seen = state.dataset.seq;
+    begun();
     const wasBusy = isBusy;
     busy(state.dataset.busy === "1");
     const at = new URL(location.href);
@@ -136,7 +174,7 @@ const sync = () => {
       history.replaceState(null, "", at);
     }
     box.placeholder = state.dataset.placeholder;
-    for (const key of ["send", "stop", "save", "cancel"]) send.dataset[key] = state.dataset[key];
+    for (const key of ["send", "stop", "save", "cancel", "waiting"]) send.dataset[key] = state.dataset[key];
     busy(isBusy);
     element.querySelector(".hint").textContent = state.dataset.hint;
     document.documentElement.lang = state.dataset.lang;

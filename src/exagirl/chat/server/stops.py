@@ -1,49 +1,8 @@
-"""Names and stop strings in a reply that arrives in pieces."""
+"""Stop strings in a reply that arrives in pieces."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-HOLD_BACK = 16
-"""Characters kept back after an opening brace: the longest placeholder with its particle. As many
-before it decide about the particle."""
-
-Fill = Callable[[str], str]
-
-
-class NameStream:
-    """Fills placeholders; what may still become one is kept back.
-
-    Args:
-        fill: Fills a whole text.
-    """
-
-    def __init__(self, fill: Fill) -> None:
-        self._fill = fill
-        self._before = ""
-        self._held = ""
-
-    def feed(self, piece: str) -> str:
-        """Take a piece and give what is sure."""
-        self._held += piece
-        brace = self._held.rfind("{", max(0, len(self._held) - HOLD_BACK))
-        if brace > 0 and self._held[brace - 1] == "{":
-            brace -= 1
-        return self._give(len(self._held) if brace < 0 else brace)
-
-    def end(self) -> str:
-        """The rest."""
-        return self._give(len(self._held))
-
-    def _give(self, size: int) -> str:
-        safe, self._held = self._held[:size], self._held[size:]
-        given = safe
-        if "{" in safe:
-            known = len(self._fill(self._before))
-            given = self._fill(self._before + safe)[known:]
-        # As the model wrote it: a particle may go by a placeholder that stands before.
-        self._before = (self._before + safe)[-HOLD_BACK:]
-        return given
+from collections.abc import Sequence
 
 
 class StopFinder:
