@@ -132,7 +132,7 @@ def table(known: list[Turn], unknown: list[Turn]) -> None:
     for at, (ours, theirs) in enumerate(zip(known, unknown, strict=True), 1):
         note = "" if ours.begins_at == before.begins_at else "the window slides"
         if not note and ours.head != before.head:
-            note = "lore comes or goes: another system message"
+            note = "lore is called up: another system message"
         before = ours
         times = f"{ours.first_ms:.0f} | {theirs.first_ms:.0f}"
         print(f"| {at} | {ours.prompt} | {ours.anew} | {times} | {note} |")
@@ -141,19 +141,23 @@ def table(known: list[Turn], unknown: list[Turn]) -> None:
     shares = sum(one.anew for one in known) / sum(one.prompt for one in known)
     print(f"\nLast ten turns, medians: {middle[0]:.0f} ms with memory, {middle[1]:.0f} ms without.")
     print(f"Of all tokens of all prompts {shares:.0%} were read anew.")
-    over = too_much(known)
-    changed = sum(one.head != two.head for one, two in over)
-    print(
-        f"Turns that read more than the prompt grew by, the window standing still: {len(over)}, "
-        f"of these {changed} under another system message than the turn before."
+    heads = sum(
+        one.head != two.head or one.begins_at != two.begins_at for one, two in pairwise(known)
     )
+    print(f"Turns that read more than the prompt grew by: {len(too_much(known))}.")
+    print(f"Beside these, turns in which the window slid or the system message changed: {heads}.")
 
 
 def too_much(turns: list[Turn]) -> list[tuple[Turn, Turn]]:
-    """Turns that read more than the prompt grew by, each after the last that stayed."""
+    """Turns that read more than the prompt grew by, though what stands before is the same."""
     stayed = [turn for turn in turns if turn.stays]
-    same = [(one, two) for one, two in pairwise(stayed) if one.begins_at == two.begins_at]
-    return [(one, two) for one, two in same if two.anew > two.prompt - one.prompt]
+    return [
+        (one, two)
+        for one, two in pairwise(stayed)
+        if one.begins_at == two.begins_at
+        and one.head == two.head
+        and two.anew > two.prompt - one.prompt
+    ]
 
 
 def draw(known: list[Turn], unknown: list[Turn]) -> None:

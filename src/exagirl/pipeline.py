@@ -34,6 +34,7 @@ from exagirl.evaluation.scores import Evaluation
 from exagirl.export.choice import ExportChoice, Exported
 from exagirl.job import Job, find_run, need, need_train_extra
 from exagirl.models import open_chat, open_local_teacher
+from exagirl.persona.character import builtin_names
 from exagirl.persona.yaml_file import dump_character
 from exagirl.progress import Watcher
 from exagirl.recipe import Recipe, dump_recipe, load_recipe
@@ -42,14 +43,15 @@ from exagirl.scoring import score_run
 from exagirl.training.launched import is_follower, launched_count
 
 if TYPE_CHECKING:
-    from exagirl.publish.facts import AskedRun
+    from exagirl.publish.cards.facts import AskedRun
+    from exagirl.publish.hub.published import Published
     from exagirl.publish.plan import PublishPlan
-    from exagirl.publish.published import Published
     from exagirl.publish.wish import PublishWish
 
 __all__ = ["Job", "RunReport", "find_run", "open_chat", "open_local_teacher", "run_recipe"]
 
 JOIN_S = 10.0
+CHARACTER = "character.yaml"
 
 
 class RunReport(Record):
@@ -88,7 +90,11 @@ def write_recipe(job: Job) -> None:
 
 
 def _papers(job: Job) -> dict[str, str]:
-    return {"recipe.yaml": dump_recipe(job.recipe), "character.yaml": dump_character(job.character)}
+    recipe = job.recipe
+    if recipe.character not in builtin_names():
+        # Its path counted from the recipe that was read; here the character lies beside it.
+        recipe = recipe.model_copy(update={"character": CHARACTER})
+    return {"recipe.yaml": dump_recipe(recipe), CHARACTER: dump_character(job.character)}
 
 
 def join_run(job: Job) -> None:
@@ -283,7 +289,7 @@ def plan_publish(folder: RunFolder, wish: PublishWish, watcher: Watcher) -> Publ
 
 def _asked(recipe: Recipe) -> AskedRun:
     """A recipe in the options of the layers below it."""
-    from exagirl.publish.facts import AskedRun
+    from exagirl.publish.cards.facts import AskedRun
 
     return AskedRun(
         name=recipe.name,
@@ -303,13 +309,13 @@ def need_hub() -> None:
         PublishError: There is no token.
         MissingExtraError: huggingface_hub is not installed.
     """
-    from exagirl.publish.upload import INSTALL
+    from exagirl.publish.hub.upload import INSTALL
 
     if util.find_spec("huggingface_hub") is None:
         raise MissingExtraError(
             f"허깅페이스에 올리는 데 필요한 huggingface_hub가 없습니다. 설치하세요: {INSTALL}"
         )
-    from exagirl.publish.hub import find_hub
+    from exagirl.publish.hub.hub import find_hub
 
     find_hub()
 
@@ -321,7 +327,7 @@ def publish(plan: PublishPlan, watcher: Watcher) -> Published:
         PublishError: There is no token, the Hub refuses, or the line broke for good.
         MissingExtraError: huggingface_hub is not installed.
     """
-    from exagirl.publish.upload import upload
+    from exagirl.publish.hub.upload import upload
 
     return upload(
         plan.repos,

@@ -122,6 +122,51 @@ def test_lore_looks_back_as_far_as_its_scan_depth():
     assert session.prompt("저기 용").lore == ("용",)
 
 
+def test_lore_stays_while_the_words_that_called_it_are_given():
+    """The system message of the next turns is the same, so that it is not read again."""
+    session = lore_session(DRAGON, scan_depth=1)
+    says(session, "용이 뭐야?")
+    first = session.last_prompt.messages[0]
+    says(session, "아, 그렇구나.")
+    assert session.last_prompt.messages[0] == first
+    assert session.last_prompt.lore == ("용",)
+
+
+def test_lore_goes_with_the_words_that_called_it():
+    """Where these are deleted it is not called up any more."""
+    session = lore_session(DRAGON, scan_depth=1)
+    says(session, "용이 뭐야?")
+    says(session, "아, 그렇구나.")
+    session.delete(0)
+    assert session.prompt("그래서?").lore == ()
+
+
+def test_lore_leaves_with_the_window():
+    """It is given for most of the time for which the words are, and never without them."""
+    book = Lorebook(entries=(DRAGON,), scan_depth=1)
+    options = ChatOptions(context_tokens=400, reply_tokens=50, remembers=False)
+    session = Session(plain_character(lorebook=book), Talker(), options=options)
+    says(session, "용이 뭐야?")
+    seen = []
+    for at in range(30):
+        says(session, f"{at}번째 이야기를 조금 길게 해 볼게.")
+        prompt = session.last_prompt
+        seen.append(("용이 뭐야?" in contents(prompt), bool(prompt.lore)))
+    assert all(is_given for is_given, has_lore in seen if has_lore)
+    given = [has_lore for is_given, has_lore in seen if is_given]
+    assert sum(given) >= len(given) - 1 > 10
+    assert not seen[-1][0]
+
+
+def test_lore_of_the_last_words_comes_before_what_stays():
+    """Where the budget has room for one only."""
+    castle = LoreEntry(keys=("성",), content="성은 높고 춥다.")
+    session = lore_session(DRAGON, castle, scan_depth=1, budget_tokens=10)
+    says(session, "용이 뭐야?")
+    says(session, "성은 어때?")
+    assert session.last_prompt.lore == ("성",)
+
+
 def test_lore_beyond_its_budget_is_left_out_and_told():
     """The look at the prompt names it."""
     big = LoreEntry(keys=("성",), content="성은 크다. " * 50)

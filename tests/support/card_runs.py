@@ -8,9 +8,9 @@ from exagirl.dataset.build import build_dataset
 from exagirl.dialogue.outputs import read_dialogues
 from exagirl.pipeline import Job, generate, write_recipe
 from exagirl.progress import Nobody
+from exagirl.publish.cards.facts import AskedRun, gather_facts
+from exagirl.publish.cards.licences import licence_of
 from exagirl.publish.choice import PublishChoice
-from exagirl.publish.facts import AskedRun, gather_facts
-from exagirl.publish.licences import licence_of
 from exagirl.recipe import dump_recipe, load_recipe
 from support import recipes
 from support.evaluations import evaluation, model

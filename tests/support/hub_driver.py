@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from exagirl.errors import ExagirlError
-from exagirl.publish.patience import Patience
+from exagirl.publish.hub.patience import Patience
 from exagirl.publish.repo import PlannedRepo
 
 
@@ -45,9 +45,9 @@ class Listener:
 
 def run(order, listener):
     """Upload as ordered; gives what came of it."""
-    from exagirl.publish.hub import find_hub
-    from exagirl.publish.sending import Wish, send
-    from exagirl.publish.upload import upload
+    from exagirl.publish.hub.hub import find_hub
+    from exagirl.publish.hub.sending import Wish, send
+    from exagirl.publish.hub.upload import upload
 
     repos = [PlannedRepo.model_validate(repo) for repo in order["repos"]]
     asked = order["wish"]

@@ -85,7 +85,9 @@ class Prompt(Record):
     """What was added: pinned facts, lore, memories, the note."""
     blocks_left_out: tuple[str, ...] = ()
     lore: tuple[str, ...] = ()
-    """Lorebook entries that fired, by their keys."""
+    """Lorebook entries that were called up, by their keys."""
+    called: tuple[str, ...] = ()
+    """Texts of those in the system message that the last words called up."""
     lore_left_out: tuple[str, ...] = ()
     recalled: tuple[str, ...] = ()
     """Facts of earlier turns that are given again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 
 from exagirl.chat.backend import Tunable
@@ -43,6 +43,8 @@ class Voice:
         self._written = lru_cache(maxsize=8)(self._write)
         self._start = 0
         self._recalled: tuple[str, ...] = ()
+        self._called: dict[str, int] = {}
+        """Texts of lore to the turn whose words called them up last."""
         self._memories = Holding()
         self._known: dict[int, tuple[Turn, Heard]] = {}
         self._known_to = ""
@@ -72,16 +74,27 @@ class Voice:
     def prompt(self, talk: Conversation) -> Prompt:
         """What this character would be given if it were to speak now.
 
+        Lore stays for as long as the words that called it up are among the turns that are given.
+
         Raises:
             ChatError: Not even the character and the newest words fit.
         """
+        there = {turn.id for turn in talk.turns if turn.id >= self._start}
+        staying = {text for text, turn in self._called.items() if turn in there}
+        prompt = self._prompt(talk, staying)
+        # Where turns fell out, what they called up goes with them, in the same prompt: it is read
+        # again anyway.
+        last = {text for text in staying if self._called[text] in prompt.kept}
+        return prompt if last == staying else self._prompt(talk, last)
+
+    def _prompt(self, talk: Conversation, staying: Collection[str]) -> Prompt:
         options, user = self._options, talk.setting.user
         turns = [turn for turn in talk.turns if not turn.is_hidden]
         heard = [*self._greeting(talk), *self._all_heard(turns, user)]
         # A system prompt that a model learned is one character's; in a room each has its own.
         learned = None if self.others else options.system
         system = learned or self._written(None)
-        fired = self._fire(talk, turns, system)
+        fired = self._fire(talk, turns, system, staying)
         memories = self._memories.of(talk)
         lines = [self.fill(turn.raw, user) for turn in turns[-RECALL_TURNS:]]
         facts = recall_facts(
@@ -104,6 +117,7 @@ class Voice:
         given = set(prompt.blocks)
         update = {
             "lore": tuple(label_of(e) for e in fired.entries if e.text in given),
+            "called": tuple(e.text for e in fired.called if e.text in given and e.depth is None),
             "lore_left_out": tuple(
                 label_of(e) for e in (*fired.entries, *fired.left_out) if e.text not in given
             ),
@@ -118,6 +132,7 @@ class Voice:
         """Let the next prompt begin where this one began, as long as it fits."""
         self._start = prompt.kept[0] if prompt.kept else 0
         self._recalled = prompt.recalled
+        self._called |= dict.fromkeys(prompt.called, prompt.kept[-1] if prompt.kept else 0)
 
     def _greeting(self, talk: Conversation) -> list[Heard]:
         at = talk.setting.greeting
@@ -147,11 +162,13 @@ class Voice:
         name = turn.speaker or (user if turn.role == "user" else self.name)
         return Heard(turn.id, "user", f"{name}: {turn.raw}")
 
-    def _fire(self, talk: Conversation, turns: Sequence[Turn], system: str) -> Fired:
+    def _fire(
+        self, talk: Conversation, turns: Sequence[Turn], system: str, staying: Collection[str]
+    ) -> Fired:
         book = self.character.lorebook
         last = turns[-book.scan_depth :] if book.scan_depth else ()
         lines = [self.fill(turn.raw, talk.setting.user) for turn in last]
-        return fire(book, lines, count=self.counter.text, known=system)
+        return fire(book, lines, count=self.counter.text, known=system, staying=staying)
 
     @staticmethod
     def _blocks(talk: Conversation, fired: Fired, facts: Sequence[str]) -> list[Block]:

@@ -20,7 +20,7 @@ from exagirl.publish.plan import PublishPlan, folded, shown_size
 from exagirl.publish.wish import PublishWish, read_parts
 
 if TYPE_CHECKING:
-    from exagirl.publish.published import Published
+    from exagirl.publish.hub.published import Published
 
 HUB = "hub"
 KINDS = {"model": "모델", "dataset": "데이터셋", "space": "Space"}

@@ -13,16 +13,16 @@ from exagirl.artifact import Manifest, RunFolder, read_manifest
 from exagirl.export.papers import CHARACTER
 from exagirl.korean.particles import fill_placeholders
 from exagirl.progress import Watcher
+from exagirl.publish.cards.dataset_card import dataset_card
+from exagirl.publish.cards.facts import RunFacts, gather_facts
+from exagirl.publish.cards.model_card import model_card
+from exagirl.publish.cards.teachers import check_names, teachers_of
 from exagirl.publish.choice import Part
-from exagirl.publish.dataset_card import dataset_card
-from exagirl.publish.facts import RunFacts, gather_facts
 from exagirl.publish.faults import PublishError
-from exagirl.publish.model_card import model_card, teachers_of
 from exagirl.publish.plan import PublishPlan
 from exagirl.publish.request import PublishRequest, is_gguf_of_model
 from exagirl.publish.scan import Found, Scanner
 from exagirl.publish.space import SpaceFacts, package_files, space_texts
-from exagirl.publish.teachers import check_names
 from exagirl.publish.tree import (
     REPORT,
     Tree,
@@ -52,7 +52,7 @@ def prepare(
     """
     folder, choice = RunFolder(request.folder), request.choice
     facts = gather_facts(folder, request.asked, request.character)
-    teachers = teachers_of(facts)
+    teachers = teachers_of(request.asked)
     if request.licence is not None:
         check_names(request.licence, choice, teachers)
     scanner = Scanner(environment, _places(request))
@@ -106,9 +106,15 @@ class _Trees:
         }[part]
         manifest = finished(place, command)
         files = files_of(place, manifest)
-        texts = {}
+        texts: dict[str, str] = {}
+        if part == "gguf":
+            from exagirl.publish.cards.ollama_files import ollama_files
+
+            texts |= ollama_files(self._folder.model)
         if (licence := self._request.licence) is not None:
-            texts["README.md"] = model_card(self._facts, licence, self._request.choice, part)
+            texts["README.md"] = model_card(
+                self._facts, licence, self._request.choice, part, files=tuple(texts)
+            )
             for paper in licence.files:
                 if paper.source is None:
                     texts[paper.name] = paper.text
@@ -132,7 +138,7 @@ class _Trees:
         files = files_of(place, manifest)
         if (self._folder.root / CHARACTER).is_file():
             files[CHARACTER] = self._folder.root / CHARACTER
-        card = dataset_card(facts, teachers_of(facts), self._request.choice)
+        card = dataset_card(facts, teachers_of(facts.asked), self._request.choice)
         return self._tree("dataset", files, {"README.md": card}, manifest)
 
     def _space(self) -> Tree:

@@ -11,11 +11,11 @@ from pydantic import Field, ValidationError
 
 from exagirl.artifact import RunFolder, read_manifest
 from exagirl.persona.character import Character
+from exagirl.publish.cards.facts import AskedRun
+from exagirl.publish.cards.licences import Licence, licence_of, propose_repo
+from exagirl.publish.cards.teachers import check_names, teachers_of
 from exagirl.publish.choice import PARTS, Part, PublishChoice
-from exagirl.publish.facts import AskedRun
 from exagirl.publish.faults import PublishError
-from exagirl.publish.licences import Licence, licence_of, propose_repo
-from exagirl.publish.teachers import check_names, terms_of
 from exagirl.publish.tree import finished
 from exagirl.publish.wish import PublishWish
 from exagirl.record import Record, explain
@@ -67,7 +67,7 @@ def make_request(
         licence = licence_of(asked.training.base, folder.model, wish.licence)
     choice = _choice(wish, parts, asked.name, licence)
     if licence is not None:
-        check_names(licence, choice, [terms_of(asked.teacher)])
+        check_names(licence, choice, teachers_of(asked))
     return PublishRequest(
         choice=choice,
         folder=folder.root,

@@ -82,7 +82,7 @@ class Licence(Record):
 @cache
 def known_terms() -> tuple[Terms, ...]:
     """The licences that ship, the stricter versions of a family first."""
-    text = (resources.files("exagirl.publish") / "licences.yaml").read_text("utf-8")
+    text = (resources.files("exagirl.publish.cards") / "licences.yaml").read_text("utf-8")
     return tuple(Terms.model_validate(entry) for entry in shipped_yaml(text))
 
 

@@ -12,8 +12,8 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from exagirl.korean.actions import split_actions
+from exagirl.publish.cards.facts import RunFacts
 from exagirl.publish.choice import Part, PublishChoice
-from exagirl.publish.facts import RunFacts
 
 HUB = "https://huggingface.co"
 _MARKS = re.compile(r"([\\`*_{}\[\]#|~$])")

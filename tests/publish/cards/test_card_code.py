@@ -11,8 +11,9 @@ import pytest
 
 from exagirl.export.adapter_folder import Named, write_adapter
 from exagirl.export.choice import has_llama_cpp
-from exagirl.publish.dataset_card import dataset_card
-from exagirl.publish.model_card import model_card, teachers_of
+from exagirl.publish.cards.dataset_card import dataset_card
+from exagirl.publish.cards.model_card import model_card
+from exagirl.publish.cards.teachers import teachers_of
 from exagirl.training.base_model import load_base
 from exagirl.training.lora import add_adapter
 from exagirl.training.options import LoraOptions
@@ -34,7 +35,7 @@ def card(job, part):
     """The page of one part."""
     facts = facts_of(job)
     if part == "dataset":
-        return dataset_card(facts, teachers_of(facts), CHOICE)
+        return dataset_card(facts, teachers_of(facts.asked), CHOICE)
     return model_card(facts, licence_for(job), CHOICE, part)
 
 

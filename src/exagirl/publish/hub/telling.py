@@ -10,8 +10,8 @@ from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
 from exagirl.korean.particles import attach
 from exagirl.publish.faults import PublishError
-from exagirl.publish.hub import Hub
-from exagirl.publish.patience import GaveUpError
+from exagirl.publish.hub.hub import Hub
+from exagirl.publish.hub.patience import GaveUpError
 
 NO_CONNECTION = (httpx2.HTTPError, httpx2.InvalidURL)
 NO_XET = (ConnectionError, TimeoutError)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from exagirl.persona.parts import Line
-from exagirl.publish.card import acted, counted, fenced, plain
+from exagirl.publish.cards.card import acted, counted, fenced, plain
+from exagirl.publish.cards.model_card import model_card
+from exagirl.publish.cards.score_lines import score_rows, unmeasured, weaknesses
 from exagirl.publish.choice import PublishChoice
 from exagirl.publish.faults import PublishError
-from exagirl.publish.model_card import model_card
-from exagirl.publish.score_lines import score_rows, unmeasured, weaknesses
 from support.card_runs import (
     CHOICE,
     EXAONE,

@@ -22,9 +22,9 @@ from exagirl.dialogue.plan import plan_slots
 from exagirl.dialogue.report.accounts import Accounts, read_accounts
 from exagirl.evaluation.scores import FORMAT, Evaluation
 from exagirl.persona.character import Character
-from exagirl.publish.licences import hub_base
-from exagirl.publish.public_recipe import public_recipe
-from exagirl.publish.samples import Spoken, read_sample
+from exagirl.publish.cards.licences import hub_base
+from exagirl.publish.cards.public_recipe import public_recipe
+from exagirl.publish.cards.samples import Spoken, read_sample
 from exagirl.record import Record
 from exagirl.training.options import StageOptions, TrainingOptions
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from exagirl.publish.telling import LONGEST_QUOTE
+from exagirl.publish.hub.telling import LONGEST_QUOTE
 from support.hub_client import (
     QUICK,
     Uploader,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from exagirl.artifact import read_manifest
-from exagirl.publish.facts import count_parameters, gather_facts
-from exagirl.publish.public_recipe import PRIVATE, public_recipe
+from exagirl.publish.cards.facts import count_parameters, gather_facts
+from exagirl.publish.cards.public_recipe import PRIVATE, public_recipe
 from support.card_runs import add_gguf, asked_of, copy_run, facts_of, make_run, write_scores
 
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from exagirl.chatmodel.options import TeacherOptions
+from exagirl.publish.cards.facts import AskedRun
+from exagirl.publish.cards.licences import Licence, Outputs, check_prefix, terms_named
 from exagirl.publish.choice import PublishChoice
 from exagirl.publish.faults import PublishError
-from exagirl.publish.licences import Licence, Outputs, check_prefix, terms_named
 from exagirl.record import Record
 
 OPENAI = "https://openai.com/policies/terms-of-use/"
@@ -33,6 +34,14 @@ class TeacherTerms(Record):
     name_prefix: str = ""
     notes_ko: tuple[str, ...]
     notes_en: tuple[str, ...]
+
+
+def teachers_of(asked: AskedRun) -> tuple[TeacherTerms, ...]:
+    """The terms of every model that wrote lines of a run's dialogues."""
+    teachers = [terms_of(asked.teacher)]
+    if asked.generation.mode == "simulation" and asked.generation.user_teacher:
+        teachers.append(terms_of(asked.generation.user_teacher))
+    return tuple({terms.teacher: terms for terms in teachers}.values())
 
 
 def terms_of(teacher: TeacherOptions) -> TeacherTerms:

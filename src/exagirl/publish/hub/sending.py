@@ -12,12 +12,12 @@ from pydantic import Field
 
 from exagirl.korean.particles import attach
 from exagirl.progress import Watcher
-from exagirl.publish.compare import COMMIT_TITLE
-from exagirl.publish.hub import Hub, Line, open_line
-from exagirl.publish.published import Published, PublishedRepo
-from exagirl.publish.remote import Prepared, find_landed, prepare, set_tag
+from exagirl.publish.hub.compare import COMMIT_TITLE
+from exagirl.publish.hub.hub import Hub, Line, open_line
+from exagirl.publish.hub.published import Published, PublishedRepo
+from exagirl.publish.hub.remote import Prepared, find_landed, prepare, set_tag
+from exagirl.publish.hub.telling import told_plainly
 from exagirl.publish.repo import PlannedFile, PlannedRepo
-from exagirl.publish.telling import told_plainly
 from exagirl.record import Record
 
 LARGE_BYTES = 1 << 20
@@ -33,7 +33,7 @@ class Wish(Record):
 
 
 def send(repos: Sequence[PlannedRepo], wish: Wish, *, hub: Hub, watcher: Watcher) -> Published:
-    """Upload to a hub that is settled; see ``exagirl.publish.upload.upload``.
+    """Upload to a hub that is settled; see ``exagirl.publish.hub.upload.upload``.
 
     Every repository is created and compared before the first byte of a file is sent, so that a
     missing right or a file that somebody else changed is told while nothing has changed.

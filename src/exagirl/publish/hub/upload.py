@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from exagirl.errors import MissingExtraError
 from exagirl.progress import Watcher
-from exagirl.publish.published import Published
+from exagirl.publish.hub.published import Published
 from exagirl.publish.repo import PlannedRepo
 
 INSTALL = "pip install 'exagirl[publish]'"
@@ -43,8 +43,8 @@ def upload(  # noqa: PLR0913 - two places (token, endpoint) and three wishes; ea
         KeyboardInterrupt: Ctrl-C; a repository is either committed whole or not at all.
     """
     try:
-        from exagirl.publish.hub import find_hub
-        from exagirl.publish.sending import Wish, send
+        from exagirl.publish.hub.hub import find_hub
+        from exagirl.publish.hub.sending import Wish, send
     except ImportError as missing:
         raise MissingExtraError(
             f"허깅페이스에 올리는 데 필요한 {missing.name}가 없습니다. 설치하세요: {INSTALL}"

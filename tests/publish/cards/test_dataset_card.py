@@ -8,9 +8,9 @@ from datasets import load_dataset
 from huggingface_hub import DatasetCard
 
 from exagirl.chatmodel.options import TeacherOptions
-from exagirl.publish.dataset_card import dataset_card
+from exagirl.publish.cards.dataset_card import dataset_card
+from exagirl.publish.cards.teachers import teachers_of
 from exagirl.publish.faults import PublishError
-from exagirl.publish.model_card import teachers_of
 from support.card_runs import CHOICE, copy_run, facts_of, make_run
 
 
@@ -23,7 +23,7 @@ def job(tmp_path_factory):
 def card(job, **changes):
     """The page, of facts that a test may change."""
     facts = facts_of(job).model_copy(update=changes)
-    return dataset_card(facts, teachers_of(facts), CHOICE)
+    return dataset_card(facts, teachers_of(facts.asked), CHOICE)
 
 
 def taught_by(job, **teacher):

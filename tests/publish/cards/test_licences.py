@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exagirl.publish.cards.licences import hub_base, licence_ids, licence_of, propose_repo
+from exagirl.publish.cards.teachers import check_names
 from exagirl.publish.choice import PublishChoice
 from exagirl.publish.faults import PublishError
-from exagirl.publish.licences import hub_base, licence_ids, licence_of, propose_repo
-from exagirl.publish.teachers import check_names
 from support.merged_models import save_exaone_kind, save_gemma_kind, save_qwen_kind
 
 EXAONE = "LGAI-EXAONE/EXAONE-3.5-2.4B-Instruct"

@@ -3,10 +3,10 @@
 import pytest
 
 from exagirl.chatmodel.options import TeacherOptions
+from exagirl.publish.cards.licences import Licence
+from exagirl.publish.cards.teachers import check_names, terms_of
 from exagirl.publish.choice import PublishChoice
 from exagirl.publish.faults import PublishError
-from exagirl.publish.licences import Licence
-from exagirl.publish.teachers import check_names, terms_of
 
 GEMMA = Licence(key="gemma", kind="gemma", id="gemma", name="Gemma", base_name="gemma-3-270m")
 EXAONE = Licence(key="exaone-1.1", kind="exaone", id="other", name="E", base_name="EXAONE-3.5-2.4B")

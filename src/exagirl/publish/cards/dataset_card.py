@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from exagirl.dataset.build import SPLITS
-from exagirl.publish.card import links, render
+from exagirl.publish.cards.card import links, render
+from exagirl.publish.cards.facts import RunFacts, SubsetFacts
+from exagirl.publish.cards.teachers import TeacherTerms
 from exagirl.publish.choice import PARTS, PublishChoice
-from exagirl.publish.facts import RunFacts, SubsetFacts
 from exagirl.publish.faults import PublishError
-from exagirl.publish.teachers import TeacherTerms
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 MORE = "1M<n<10M"
@@ -26,7 +26,7 @@ def dataset_card(facts: RunFacts, teachers: Sequence[TeacherTerms], choice: Publ
 
     Args:
         facts: What the run left behind.
-        teachers: Who wrote the dialogues; see `model_card.teachers_of`.
+        teachers: Who wrote the dialogues; see `teachers.teachers_of`.
         choice: Where to, and what goes along; only that is linked to.
 
     Returns:

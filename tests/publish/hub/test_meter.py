@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exagirl.publish.meter import STEP_BYTES, Meter
+from exagirl.publish.hub.meter import STEP_BYTES, Meter
 from support.hub_driver import Listener
 
 SIZES = st.integers(min_value=0, max_value=10 * STEP_BYTES)

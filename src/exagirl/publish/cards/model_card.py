@@ -7,19 +7,19 @@ from typing import Any
 
 from exagirl.evaluation.scores import Quote
 from exagirl.korean.particles import fill_placeholders
-from exagirl.publish.card import HUB, goes, links, render
-from exagirl.publish.choice import PARTS, Part, PublishChoice
-from exagirl.publish.facts import GgufFacts, RunFacts
-from exagirl.publish.faults import PublishError
-from exagirl.publish.licences import PACKAGED, Licence
-from exagirl.publish.score_lines import (
+from exagirl.publish.cards.card import HUB, goes, links, render
+from exagirl.publish.cards.facts import GgufFacts, RunFacts
+from exagirl.publish.cards.licences import PACKAGED, Licence
+from exagirl.publish.cards.score_lines import (
     count_measured,
     model_index,
     score_rows,
     unmeasured,
     weaknesses,
 )
-from exagirl.publish.teachers import TeacherTerms, terms_of
+from exagirl.publish.cards.teachers import teachers_of
+from exagirl.publish.choice import PARTS, Part, PublishChoice
+from exagirl.publish.faults import PublishError
 
 USER = "민준"
 """Who stands in for ``{유저}`` on a page; the run's sample has the same name."""
@@ -59,7 +59,7 @@ def model_card(
             "이 실행에는 GGUF가 없습니다. 먼저 'exagirl export 이름 --to gguf'를 실행하세요."
         )
     evaluation = facts.evaluation
-    teachers = teachers_of(facts)
+    teachers = teachers_of(facts.asked)
     return render(
         "model.md.jinja",
         _front_matter(facts, licence, choice, part),
@@ -87,15 +87,6 @@ def model_card(
         teachers=teachers,
         has_ollama="template" in files,
     )
-
-
-def teachers_of(facts: RunFacts) -> tuple[TeacherTerms, ...]:
-    """The terms of every model that wrote lines of the dialogues."""
-    asked = facts.asked
-    teachers = [terms_of(asked.teacher)]
-    if asked.generation.mode == "simulation" and asked.generation.user_teacher:
-        teachers.append(terms_of(asked.generation.user_teacher))
-    return tuple({terms.teacher: terms for terms in teachers}.values())
 
 
 def best_gguf(files: tuple[GgufFacts, ...]) -> GgufFacts:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exagirl.publish.compare import COMMIT_TITLE, RemoteFile, compare, is_same
+from exagirl.publish.hub.compare import COMMIT_TITLE, RemoteFile, compare, is_same
 from support.hub_client import folder_of, planned
 from support.hub_store import large, ordinary
 

@@ -14,10 +14,10 @@ from huggingface_hub.utils import _http, disable_progress_bars, logging, set_cli
 from pydantic import Field, SecretStr
 
 from exagirl.progress import Watcher
-from exagirl.publish.client import Effort, PatientClient
 from exagirl.publish.faults import PublishError
-from exagirl.publish.meter import Meter
-from exagirl.publish.patience import Patience
+from exagirl.publish.hub.client import Effort, PatientClient
+from exagirl.publish.hub.meter import Meter
+from exagirl.publish.hub.patience import Patience
 from exagirl.record import Record
 
 PUBLIC_HUB = "https://huggingface.co"

@@ -14,8 +14,8 @@ from huggingface_hub.utils import hf_raise_for_status, parse_ratelimit_headers
 from huggingface_hub.utils._http import hf_request_event_hook
 
 from exagirl.korean.particles import attach
-from exagirl.publish.meter import Meter
-from exagirl.publish.patience import GaveUpError, Patience
+from exagirl.publish.hub.meter import Meter
+from exagirl.publish.hub.patience import GaveUpError, Patience
 
 WORTH_ANOTHER_TRY = frozenset({408, 429, 500, 502, 503, 504})
 BROKEN_LINE = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError)

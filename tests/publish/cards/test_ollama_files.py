@@ -3,7 +3,7 @@
 import json
 
 from exagirl.export.ollama import write_modelfile
-from exagirl.publish.ollama_files import ollama_files
+from exagirl.publish.cards.ollama_files import ollama_files
 from support.merged_models import SYSTEM, save_exaone_kind, save_gemma_kind
 
 

@@ -9,11 +9,11 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 from pydantic import Field
 
-from exagirl.publish.compare import Difference, RemoteFile, compare
 from exagirl.publish.faults import PublishError
-from exagirl.publish.hub import AGENT, Line
+from exagirl.publish.hub.compare import Difference, RemoteFile, compare
+from exagirl.publish.hub.hub import AGENT, Line
+from exagirl.publish.hub.telling import told_plainly
 from exagirl.publish.repo import PlannedRepo
-from exagirl.publish.telling import told_plainly
 from exagirl.record import Record
 
 CARD = "README.md"
