@@ -11,9 +11,12 @@ import pytest
 from datasets import load_dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from exagirl import pipeline
 from exagirl.artifact import MANIFEST, read_manifest
 from exagirl.chatmodel.encoding import encode_conversation
 from exagirl.errors import ArtifactError
+from exagirl.persona.card import write_card
+from exagirl.persona.character import load_character
 from exagirl.pipeline import Job, find_run, open_chat, run_recipe
 from exagirl.progress import Nobody
 from exagirl.recipe import load_recipe
@@ -102,6 +105,22 @@ def test_a_second_run_does_nothing_again(done, exaone_base):
     again = run_recipe(job)
     after = {name: (job.folder.root / name / MANIFEST).stat().st_mtime_ns for name in ARTIFACTS}
     assert (again, after) == (report, before)
+
+
+def test_a_run_finds_its_character_wherever_it_is_read_from(tmp_path, exaone_base):
+    """A path that counted from the recipe's own folder means nothing in the run's."""
+    recipe = write_recipe(tmp_path / "mine", exaone_base)
+    (tmp_path / "mine/people").mkdir()
+    character = load_character("exa").model_copy(update={"name": "나비"})
+    write_card(character, tmp_path / "mine/people/nabi.yaml")
+    text = recipe.read_text("utf-8").replace("character: exa\n", "character: people/nabi.yaml\n")
+    recipe.write_text(text, encoding="utf-8")
+    job = Job(load_recipe(str(recipe)), tmp_path / "runs", Nobody())
+    pipeline.join_run(job)
+    again = load_recipe(str(job.folder.root))
+    assert again.character == job.character
+    pipeline.join_run(Job(again, tmp_path / "runs", Nobody()))
+    assert load_recipe(str(job.folder.root)).character.name == "나비"
 
 
 def test_a_changed_last_stage_keeps_what_came_before(tmp_path, exaone_base):

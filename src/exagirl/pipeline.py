@@ -1,6 +1,6 @@
 """READ FIRST: the whole way, one call a stage.
 
-    character → dialogues → dataset → two-stage LoRA → merged model → evaluation → chat
+    character → dialogues → dataset → two-stage LoRA → merged model → evaluation → chat, publish
 
 Every stage reads one artifact of the run folder and writes the next. A stage whose inputs have not
 changed is not run again, so a run that was killed anywhere goes on from the last finished stage.

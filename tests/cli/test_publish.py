@@ -266,6 +266,8 @@ def test_a_gguf_file_is_made_where_it_is_asked_for_by_name(run, capsys):
     pytest.importorskip("gguf", reason="the extra 'gguf' is not installed")
     assert main(command(run, "--to", "hub", "--repo", REPO, "--dry-run", "--parts", "gguf")) == 0
     assert list((run / "publish/gguf").glob("*.gguf"))
+    # What Ollama reads beside it; else the Hub's own template leaves the character out.
+    assert "엑사" in (run / "publish/gguf/system").read_text("utf-8")
     assert "exagirl export" in capsys.readouterr().out
 
 
