@@ -13,11 +13,11 @@ from exagirl.dialogue.engine import Desk, Engine
 from exagirl.dialogue.gate import Gate
 from exagirl.dialogue.journal import Address, open_journal
 from exagirl.dialogue.mode import Script
-from exagirl.dialogue.owners import at_work
 from exagirl.dialogue.reader import InlineReader
 from exagirl.dialogue.teacher_prompt import TeacherPrompt
 from exagirl.dialogue.voices import Voice, Voices
 from exagirl.errors import ArtifactError, TeacherError
+from exagirl.owners import at_work
 from exagirl.persona.character import load_character
 from exagirl.progress import Nobody
 from support.chat_server import (

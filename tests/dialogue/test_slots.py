@@ -9,11 +9,11 @@ from exagirl.artifact import fingerprint
 from exagirl.chatmodel.protocol import ChatReply
 from exagirl.dialogue.duplicates import Limits, fingers_of
 from exagirl.dialogue.journal import Address, open_journal
-from exagirl.dialogue.owners import at_work
 from exagirl.dialogue.reader import InlineReader
 from exagirl.dialogue.records import Dialogue
 from exagirl.dialogue.tally import LEAST_SEEN
 from exagirl.dialogue.transcript import parse_transcript
+from exagirl.owners import at_work
 from exagirl.progress import Nobody
 from support.chat_server import ChatServer, in_turn, says
 from support.teachers import (

@@ -12,11 +12,11 @@ from exagirl.dialogue.engine import Desk, Engine, Filled
 from exagirl.dialogue.journal import open_journal
 from exagirl.dialogue.mode import Script, Simulation
 from exagirl.dialogue.options import GenerationOptions
-from exagirl.dialogue.owners import at_work
 from exagirl.dialogue.reader import InlineReader
 from exagirl.dialogue.records import Dialogue, Slot
 from exagirl.dialogue.teacher_prompt import TeacherPrompt
 from exagirl.dialogue.voices import Voice, Voices
+from exagirl.owners import at_work
 from exagirl.persona.character import load_character
 from exagirl.progress import Nobody
 

@@ -21,8 +21,8 @@ from exagirl.artifact import file_faults
 from exagirl.chat.conversation import Change, Conversation, Memory, Setting, Turn
 from exagirl.chat.faults import ChatError, StaleChatError
 from exagirl.chat.store_file import ChatFile
-from exagirl.dialogue.owners import FOLDER, Owners, at_work
 from exagirl.errors import ArtifactError
+from exagirl.owners import FOLDER, Owners, at_work
 from exagirl.record import Record
 
 OPENING_CHARS = 60

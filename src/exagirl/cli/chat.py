@@ -10,44 +10,44 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from exagirl.chat.room import MAX_CAST
 from exagirl.chat.session import ChatError
 from exagirl.chat.store import ChatStore, ChatSummary
-from exagirl.chatmodel.sampling import Sampling
 from exagirl.cli.chat_commands import find, names
 from exagirl.cli.chat_line import LineReader, quiet_keys
 from exagirl.cli.chat_show import local_time, print_chats, told_of
 from exagirl.cli.chat_talk import MINE, THEIRS, Talk
 from exagirl.cli.options import DEFAULT_RUNS, RunsOption
 from exagirl.cli.screen import command_name, is_interactive, make_console
+from exagirl.cli.talk_options import (
+    TEMPERATURE,
+    USER,
+    CharacterOption,
+    ContextOption,
+    KeyOption,
+    ModelOption,
+    OthersOption,
+    SeedOption,
+    SpeakerArgument,
+    TemperatureOption,
+    choice_of,
+)
 from exagirl.errors import ExagirlError
 from exagirl.korean.normalise import normalise
-from exagirl.models import CONTEXT_TOKENS, TalkChoice, chats_of, open_talk
+from exagirl.models import CONTEXT_TOKENS, chats_of, open_talk
 
 LAST = "last"
 SHOWN_AGAIN = 6
 SHORTEST_ID = 6
 """Fewer digits are a place in the list."""
-USER = "친구"
 
 
 def chat(  # noqa: PLR0913 (typer reads the options from the arguments)
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN|MODEL|URL",
-            help="실행, 모델 폴더, GGUF 파일, 또는 OpenAI 호환 주소(http://…/v1).",
-        ),
-    ],
+    name: SpeakerArgument,
     which: Annotated[
         str, typer.Argument(metavar="[ID]", help="--resume이 이을 대화의 번호.", show_default=False)
     ] = "",
-    character: Annotated[
-        str, typer.Option("--character", help="누구와: 내장 이름, YAML, 카드. 남의 모델에 쓴다.")
-    ] = "",
-    others: Annotated[
-        list[str] | None, typer.Option("--with", help="한 방에 더 부를 캐릭터. 셋까지 되풀이.")
-    ] = None,
+    character: CharacterOption = "",
+    others: OthersOption = None,
     user: Annotated[
         str, typer.Option("--user", help="캐릭터가 부를 이름.", show_default=USER)
     ] = "",
@@ -55,19 +55,11 @@ def chat(  # noqa: PLR0913 (typer reads the options from the arguments)
         bool, typer.Option("--resume/--new", help="지난 대화를 잇는다. ID가 없으면 마지막 것.")
     ] = False,
     lists: Annotated[bool, typer.Option("--list", help="남긴 대화를 늘어놓고 끝낸다.")] = False,
-    model: Annotated[str, typer.Option("--model", help="주소 뒤의 모델 이름.")] = "",
-    api_key_env: Annotated[
-        str, typer.Option("--api-key-env", help="주소에 쓸 키가 든 환경 변수.")
-    ] = "",
-    seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="같은 씨앗이면 같은 답.")
-    ] = None,
-    temperature: Annotated[
-        float, typer.Option("--temperature", min=0, max=2, help="높을수록 자유롭게.")
-    ] = Sampling().temperature,
-    context: Annotated[
-        int, typer.Option("--context", min=256, help="글과 답을 합친 길이(토큰), 많아도.")
-    ] = CONTEXT_TOKENS,
+    model: ModelOption = "",
+    api_key_env: KeyOption = "",
+    seed: SeedOption = None,
+    temperature: TemperatureOption = TEMPERATURE,
+    context: ContextOption = CONTEXT_TOKENS,
     runs: RunsOption = DEFAULT_RUNS,
 ) -> None:
     """터미널에서 캐릭터와 이야기한다. 늘 새 대화로 시작하고, --resume이 지난 대화를 잇는다."""
@@ -76,16 +68,15 @@ def chat(  # noqa: PLR0913 (typer reads the options from the arguments)
     if lists:
         _list(console, chats)
         return
-    if len(others or ()) >= MAX_CAST:
-        raise ChatError(f"한 방에는 {MAX_CAST}명까지 들어올 수 있습니다. --with는 셋까지입니다.")
     wanted = _wanted(chats, which) if which else LAST if resume else ""
-    choice = TalkChoice(
+    choice = choice_of(
         character=character,
-        others=tuple(others or ()),
+        others=others,
         model=model,
         api_key_env=api_key_env,
-        context_tokens=context,
-        sampling=Sampling(seed=seed, temperature=temperature),
+        seed=seed,
+        temperature=temperature,
+        context=context,
     )
     with quiet_keys():
         with console.status("모델을 읽고 있어요…"):

@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exagirl.chat.room import MAX_CAST
-from exagirl.chat.session import ChatError
 from exagirl.chat.store import ChatStore
-from exagirl.chatmodel.sampling import Sampling
 from exagirl.cli.options import DEFAULT_RUNS, RunsOption
 from exagirl.cli.screen import make_console
+from exagirl.cli.talk_options import (
+    TEMPERATURE,
+    USER,
+    CharacterOption,
+    ContextOption,
+    KeyOption,
+    ModelOption,
+    OthersOption,
+    SeedOption,
+    SpeakerArgument,
+    TemperatureOption,
+    choice_of,
+)
 from exagirl.errors import ArtifactError, ExagirlError, MissingExtraError
 from exagirl.models import CONTEXT_TOKENS, OpenedTalk, TalkChoice, open_talk
 from exagirl.persona.character import Character
@@ -26,41 +36,22 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 CARDS = "cards"
-USER = "친구"
 
 
 def demo(  # noqa: PLR0913 (typer reads the options from the arguments)
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN|MODEL|URL",
-            help="실행, 모델 폴더, GGUF 파일, 또는 OpenAI 호환 주소(http://…/v1).",
-        ),
-    ],
-    character: Annotated[
-        str, typer.Option("--character", help="누구와: 내장 이름, YAML, 카드. 남의 모델에 쓴다.")
-    ] = "",
-    others: Annotated[
-        list[str] | None, typer.Option("--with", help="한 방에 더 부를 캐릭터. 셋까지 되풀이.")
-    ] = None,
+    name: SpeakerArgument,
+    character: CharacterOption = "",
+    others: OthersOption = None,
     user: Annotated[str, typer.Option("--user", help="캐릭터가 부를 이름.")] = USER,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="포트.")] = 7860,
     host: Annotated[
         str, typer.Option("--host", help="여는 주소. 0.0.0.0은 이 망의 모두에게 보인다.")
     ] = LOOPBACK,
-    model: Annotated[str, typer.Option("--model", help="주소 뒤의 모델 이름.")] = "",
-    api_key_env: Annotated[
-        str, typer.Option("--api-key-env", help="주소에 쓸 키가 든 환경 변수.")
-    ] = "",
-    seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="같은 씨앗이면 같은 답.")
-    ] = None,
-    temperature: Annotated[
-        float, typer.Option("--temperature", min=0, max=2, help="높을수록 자유롭게.")
-    ] = Sampling().temperature,
-    context: Annotated[
-        int, typer.Option("--context", min=256, help="글과 답을 합친 길이(토큰), 많아도.")
-    ] = CONTEXT_TOKENS,
+    model: ModelOption = "",
+    api_key_env: KeyOption = "",
+    seed: SeedOption = None,
+    temperature: TemperatureOption = TEMPERATURE,
+    context: ContextOption = CONTEXT_TOKENS,
     runs: RunsOption = DEFAULT_RUNS,
 ) -> None:
     """브라우저에서 캐릭터와 이야기한다. 말하지 않으면 이 컴퓨터에서만 열린다(127.0.0.1)."""
@@ -68,18 +59,17 @@ def demo(  # noqa: PLR0913 (typer reads the options from the arguments)
         raise MissingExtraError(
             "브라우저 데모에는 gradio가 필요합니다. pip install 'exagirl[demo]'"
         )
-    if len(others or ()) >= MAX_CAST:
-        raise ChatError(f"한 방에는 {MAX_CAST}명까지 들어올 수 있습니다. --with는 셋까지입니다.")
     # Read when gradio is imported: nothing is reported to anybody.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    choice = TalkChoice(
+    choice = choice_of(
         character=character,
-        others=tuple(others or ()),
+        others=others,
         model=model,
         api_key_env=api_key_env,
-        context_tokens=context,
-        sampling=Sampling(seed=seed, temperature=temperature),
+        seed=seed,
+        temperature=temperature,
+        context=context,
     )
     console = make_console()
     with console.status("모델을 읽고 있어요…"):

@@ -16,12 +16,12 @@ from exagirl.dialogue.judge import TRIES, UNREADABLE, Judge
 from exagirl.dialogue.line import BACKOFF_S, Halted, Line, LineLost
 from exagirl.dialogue.mode import Kept, Mode, Outcome
 from exagirl.dialogue.options import GenerationOptions
-from exagirl.dialogue.owners import Owners
 from exagirl.dialogue.reader import Reader
 from exagirl.dialogue.records import Dialogue, Slot
 from exagirl.dialogue.tally import Tally
 from exagirl.dialogue.teacher_prompt import TeacherPrompt
 from exagirl.dialogue.voices import Voices
+from exagirl.owners import Owners
 from exagirl.progress import Watcher
 from exagirl.record import Record
 

@@ -22,7 +22,6 @@ from exagirl.dialogue.journal import Journal, open_journal
 from exagirl.dialogue.judge import Judge
 from exagirl.dialogue.order import Order, bundled_lines_of
 from exagirl.dialogue.outputs import FORMS, count_dialogues, write_dialogues
-from exagirl.dialogue.owners import at_work
 from exagirl.dialogue.personas import situations
 from exagirl.dialogue.plan import exa_topics
 from exagirl.dialogue.reader import open_reader
@@ -31,6 +30,7 @@ from exagirl.dialogue.records import Slot
 from exagirl.dialogue.reparse import Rereader
 from exagirl.dialogue.voices import Voice, Voices
 from exagirl.errors import MissingExtraError, RecipeError, ShortfallError
+from exagirl.owners import at_work
 from exagirl.progress import Watcher
 
 JOURNAL = "journal.sqlite"

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from exagirl.dialogue.owners import FOLDER, at_work
 from exagirl.errors import ArtifactError
+from exagirl.owners import FOLDER, at_work
 
 WORK = """
 import sys
 from pathlib import Path
-from exagirl.dialogue.owners import at_work
+from exagirl.owners import at_work
 with at_work(Path(sys.argv[1])) as owners:
     print(owners.name, flush=True)
     sys.stdin.read()

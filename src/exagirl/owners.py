@@ -1,4 +1,4 @@
-"""Which processes are at work on a journal, told by locks that die with their process.
+"""Which processes are at work in a folder, told by locks that die with their process.
 
 A lease with a time in it would lie when the clock jumps; the operating system gives a lock back
 when its process ends, however it ends.
