@@ -20,7 +20,7 @@ from exagirl.publish.plan import PublishPlan, folded, shown_size
 from exagirl.publish.wish import PublishWish, read_parts
 
 if TYPE_CHECKING:
-    from exagirl.publish.hub.published import Published
+    from exagirl.publish.hub.published import Published, PublishedRepo
 
 HUB = "hub"
 KINDS = {"model": "모델", "dataset": "데이터셋", "space": "Space"}
@@ -135,9 +135,7 @@ def _licence(plan: PublishPlan) -> str:
 def _ask(console: Console, plan: PublishPlan) -> None:
     """Have the person type the repository's name; anything else sends nothing."""
     console.print(
-        Text.assemble(
-            "올리려면 저장소의 이름 ", (plan.asked_name, "bold cyan"), "을(를) 그대로 치세요."
-        ),
+        Text.assemble("올리려면 저장소의 이름을 그대로 치세요: ", (plan.asked_name, "bold cyan")),
         soft_wrap=True,
     )
     try:
@@ -155,10 +153,16 @@ def _tell(console: Console, plan: PublishPlan, published: Published | None) -> N
         console.print(Text(f"{said}: {folder}"), soft_wrap=True)
         return
     for repo in published.repos:
-        what = "그대로입니다" if repo.was_unchanged else f"파일 {len(repo.files):,}개를 올렸습니다"
-        console.print(Text.assemble((repo.url, "cyan"), f"  {what}"), soft_wrap=True)
+        console.print(Text.assemble((repo.url, "cyan"), f"  {_done(repo)}"), soft_wrap=True)
     if published.collection:
         console.print(Text.assemble("모음: ", (published.collection, "cyan")), soft_wrap=True)
+
+
+def _done(repo: PublishedRepo) -> str:
+    done = [f"파일 {len(repo.files):,}개를 올렸습니다"] if repo.files else []
+    if repo.deleted:
+        done.append(f"파일 {len(repo.deleted):,}개를 지웠습니다")
+    return ", ".join(done) or "그대로입니다"
 
 
 def _facts(plan: PublishPlan, published: Published | None) -> dict[str, object]:
