@@ -5,13 +5,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Lock, Thread
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from threading import Event, Lock
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from support.chat_server import Answer, Asked, Script, drops, refuses, sends
+from support.loopback import Loopback
 
 PAGE = 2
 """How many batches the list shows at once, whatever limit is asked for."""
@@ -56,7 +56,7 @@ class Job:
 Mix = Callable[[list[str]], list[str]]
 
 
-class BatchServer:
+class BatchServer(Loopback):
     """Listens from ``with`` to the end of the block, on a port that was free.
 
     Args:
@@ -78,6 +78,7 @@ class BatchServer:
         holds: int | None = None,
         watch: Callable[[str], None] = lambda _: None,
     ) -> None:
+        super().__init__()
         self.batches: list[Job] = []
         self.calls: list[str] = []
         self.keys: set[str | None] = set()
@@ -90,20 +91,6 @@ class BatchServer:
         self.faults = {route: list(faults) for route, faults in (faults or {}).items()}
         self._files: dict[str, bytes] = {}
         self._lock = Lock()
-        batch_server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                batch_server._serve(self)
-
-            def do_GET(self) -> None:
-                batch_server._serve(self)
-
-            def log_message(self, *_: Any) -> None:
-                """Keep the test's output quiet."""
-
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property
     def asked(self) -> list[Asked]:
@@ -113,29 +100,15 @@ class BatchServer:
     @property
     def url(self) -> str:
         """What a recipe writes as ``teacher.base_url``."""
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        return f"{self.address}/v1"
 
     def lose_everything(self) -> None:
         """Know no batch and no file any more."""
         self.batches.clear()
         self._files.clear()
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.may_end.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def _serve(self, handler: BaseHTTPRequestHandler) -> None:
+    def serve(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         path = urlsplit(handler.path)
         kind, *rest = path.path.removeprefix("/v1/").split("/")
@@ -287,10 +260,3 @@ def _write(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
     handler.send_header("Content-Length", str(len(answer.body)))
     handler.end_headers()
     handler.wfile.write(answer.body)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # closing the server waits for the answers under way
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that was killed is part of a test."""

@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from threading import Lock
+from typing import Any
+
+from support.loopback import Loopback
 
 PATH = "/v1/chat/completions"
 
@@ -104,47 +105,24 @@ def in_turn(*answers: Answer) -> Script:
     return script
 
 
-class ChatServer:
+class ChatServer(Loopback):
     """Listens from ``with`` to the end of the block, on a port that was free."""
 
     def __init__(self, script: Script) -> None:
+        super().__init__()
         self.asked: list[Asked] = []
         self.most_at_once = 0
         self._script = script
         self._at_once = 0
         self._lock = Lock()
-        chat = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                chat._answer(self)
-
-            def log_message(self, *_: Any) -> None:
-                """Keep the test's output quiet."""
-
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property
     def url(self) -> str:
         """What a recipe writes as ``teacher.base_url``."""
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        return f"{self.address}/v1"
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+    def serve(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
         path, _, query = handler.path.partition("?")
         body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
         with self._lock:
@@ -169,11 +147,3 @@ class ChatServer:
         handler.send_header("Content-Length", str(len(answer.body)))
         handler.end_headers()
         handler.wfile.write(answer.body)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # closing the server waits for the answers under way
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that was killed is part of a test."""

@@ -9,14 +9,14 @@ import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Lock, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import Event, Lock
 from types import TracebackType
-from typing import Any, Self
 
 from support.chat_server import Answer, sends
 from support.hub_routes import Asked, HubRoutes, find_route
 from support.hub_store import HubStore
+from support.loopback import Loopback
 
 TOKEN = "hf_TestTokenThatMustNeverBeShown42"
 USER = "exa-maker"
@@ -53,7 +53,7 @@ class Met:
     has_token: bool
 
 
-class HubServer:
+class HubServer(Loopback):
     """Listens from ``with`` to the end of the block, on a port that was free.
 
     Args:
@@ -74,6 +74,7 @@ class HubServer:
         storage: str | None = None,
         echoes_token: bool = False,
     ) -> None:
+        super().__init__()
         self.store = HubStore()
         self.met: list[Met] = []
         self.reached = Event()
@@ -83,29 +84,7 @@ class HubServer:
         self._seen: Counter[str] = Counter()
         self._lock = Lock()
         self._ended = Event()
-        hub = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                hub._serve(self)
-
-            def do_HEAD(self) -> None:
-                hub._serve(self)
-
-            def do_POST(self) -> None:
-                hub._serve(self)
-
-            def do_PUT(self) -> None:
-                hub._serve(self)
-
-            def do_DELETE(self) -> None:
-                hub._serve(self)
-
-            def log_message(self, *_: Any) -> None:
-                """Keep the test's output quiet."""
-
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._routes = HubRoutes(
             self.store, self.url, {TOKEN: USER}, part_bytes=part_bytes, page=page, storage=storage
         )
@@ -113,7 +92,7 @@ class HubServer:
     @property
     def url(self) -> str:
         """What goes into HF_ENDPOINT."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self.address
 
     def count(self, route: str) -> int:
         """How many requests of this route came."""
@@ -123,10 +102,6 @@ class HubServer:
         """Bytes of the bodies of this route's requests."""
         return sum(met.received for met in self.met if met.route == route)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -134,9 +109,7 @@ class HubServer:
         trace: TracebackType | None,
     ) -> None:
         self._ended.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__exit__(kind, error, trace)
 
     def _next_fault(self, route: str) -> Fault | None:
         with self._lock:
@@ -145,7 +118,8 @@ class HubServer:
             self._seen[route] += 1
         return planned[number] if number < len(planned) else None
 
-    def _serve(self, handler: BaseHTTPRequestHandler) -> None:
+    def serve(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
         method = "GET" if handler.command == "HEAD" else handler.command
         route, match = find_route(method, handler.path)
         fault = self._next_fault(route)
@@ -180,14 +154,6 @@ class HubServer:
         met = Met(route, handler.command, handler.path, len(body), status, agent, has_token)
         with self._lock:
             self.met.append(met)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # closing the server waits for the answers under way
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that was killed is part of a test."""
 
 
 def _read(handler: BaseHTTPRequestHandler, size: int) -> bytes:

@@ -1,8 +1,9 @@
 """A real OpenAI-compatible endpoint on 127.0.0.1 that streams what a test writes."""
 
 import json
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Lock, Thread
+from threading import Event, Lock
+
+from support.loopback import Loopback
 
 CUT = object()
 """The line is cut here."""
@@ -10,7 +11,7 @@ END = object()
 """The stream ends here, without a word that the reply is whole."""
 
 
-class StreamServer:
+class StreamServer(Loopback):
     """Listens from ``with`` to the end of the block.
 
     Each reply is a list of pieces: texts, an `Event` that is waited for, `CUT` or `END`; or a pair
@@ -18,36 +19,25 @@ class StreamServer:
     """
 
     def __init__(self, *replies, models=("tiny",)):
+        super().__init__(waits=False)
         self.replies = list(replies)
         self.models = models
         self.bodies = []
         self.headers = []
         self._lock = Lock()
-        stream = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                data = [{"id": name, "object": "model"} for name in stream.models]
-                _send_json(self, 200, {"object": "list", "data": data})
+    @property
+    def url(self):
+        """What a backend is given."""
+        return f"{self.address}/v1"
 
-            def do_POST(self):
-                stream.answer(self)
-
-            def log_message(self, *_):
-                """Keep the test's output quiet."""
-
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+    def serve(self, handler):
+        """Tell the models, or stream a reply."""
+        if handler.command == "GET":
+            data = [{"id": name, "object": "model"} for name in self.models]
+            _send_json(handler, 200, {"object": "list", "data": data})
+        else:
+            self.answer(handler)
 
     @property
     def heard(self):
@@ -81,13 +71,6 @@ class StreamServer:
                 _send_chunk(handler, {"content": piece}, None)
         _send_chunk(handler, {}, "stop")
         handler.wfile.write(b"data: [DONE]\n\n")
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        """Say nothing: a client that went away is part of a test."""
 
 
 def _send_chunk(handler, delta, finish):
