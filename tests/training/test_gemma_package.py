@@ -74,7 +74,9 @@ def test_the_real_model_is_prepared_once_with_its_terms(tmp_path):
     folder = Path(prepare(tmp_path))
     names = {path.name for path in folder.iterdir()}
     assert {"model.safetensors", "tokenizer.json", "GEMMA_TERMS.html", "NOTICE.md"} <= names
-    assert "수정된 파일" in (folder / "NOTICE.md").read_text("utf-8")
+    notice = (folder / "NOTICE.md").read_text("utf-8")
+    assert "수정된 파일" in notice
+    assert "subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms" in notice
     assert json.loads((folder / "config.json").read_text())["tie_word_embeddings"] is True
     before = (folder / "manifest.json").stat().st_mtime_ns
     prepare(tmp_path)

@@ -28,7 +28,9 @@ CHANGES = (
     "것은 "
     "'수정된 파일'입니다. / Modified files: exagirl converted these weights from GGUF (Q4_K_M) to "
     "bfloat16 safetensors; models trained from them are modified further.\n"
-    "Gemma is provided under and subject to the Gemma Terms of Use (GEMMA_TERMS.html).\n"
+    # The words that section 3.1 of the terms asks for.
+    "Gemma is provided under and subject to the Gemma Terms of Use found at "
+    "ai.google.dev/gemma/terms\n"
 )
 
 
@@ -55,7 +57,7 @@ def prepare_gemma(watcher: Watcher) -> Path:
         )
     package = import_module(PACKAGE)
     folder = make_folder(cache_folder()) / NAME
-    inputs = {"gguf": str(package.EXPECTED_SHA256), "layout": "2"}
+    inputs = {"gguf": str(package.EXPECTED_SHA256), "layout": "3"}
     if is_complete(folder, inputs):
         return folder
     terms = resources.files(PACKAGE) / "data"
