@@ -13,6 +13,7 @@ from exagirl.artifact import (
     MANIFEST,
     RunFolder,
     fingerprint,
+    foreign_files,
     hash_file,
     is_complete,
     make_folder,
@@ -298,3 +299,17 @@ def test_a_lock_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / ".lock").mkdir()
     with pytest.raises(ArtifactError, match=str(tmp_path)), RunFolder(tmp_path).locked():
         pass
+
+
+def test_only_what_a_manifest_names_may_be_replaced(tmp_path):
+    """A file that somebody put beside it is foreign, and all are where the kind is another."""
+    folder = tmp_path / "made"
+    folder.mkdir()
+    (folder / "ours.txt").write_text("우리 것", encoding="utf-8")
+    seal(folder, "export", {})
+    assert foreign_files(folder) == foreign_files(folder, "export") == []
+    (folder / "theirs.txt").write_text("남의 것", encoding="utf-8")
+    assert foreign_files(folder) == ["theirs.txt"]
+    assert "ours.txt" in foreign_files(folder, "publish")
+    assert foreign_files(folder / "theirs.txt") == ["theirs.txt"]
+    assert foreign_files(tmp_path / "nothing") == []

@@ -211,6 +211,22 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
 
 
+def foreign_files(folder: Path, kind: str = "") -> list[str]:
+    """Files at a place that its manifest does not name, and so nobody may replace unasked.
+
+    Args:
+        folder: Where an artifact is to be written; a file that stands there is foreign itself.
+        kind: Of which kind the artifact has to be; empty: of any.
+    """
+    if not folder.is_dir():
+        return [folder.name] if folder.exists() else []
+    manifest = read_manifest(folder)
+    is_ours = manifest is not None and kind in ("", manifest.kind)
+    known = {MANIFEST, *manifest.files} if manifest is not None and is_ours else set()
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return sorted(found - known)
+
+
 def is_complete(folder: Path, inputs: Mapping[str, str]) -> bool:
     """True where the artifact was finished from just these inputs and its files still stand."""
     manifest = read_manifest(folder)

@@ -72,12 +72,13 @@ class UrlBackend:
         self.host = host
         self._url = url
         self._sampling = sampling
-        self._key = _key(url, host)
+        self.key = _key(url, host)
+        """Goes nowhere but to the endpoint; empty where none is needed."""
         self._dice = Dice()
         self._limit_name = "max_tokens"
         # What the machine's proxy settings say must not stand before an address of one's own.
         self._client = openai.OpenAI(
-            api_key=self._key or "none",
+            api_key=self.key or "none",
             base_url=url.base_url,
             max_retries=0,
             timeout=url.timeout_s,
@@ -227,7 +228,7 @@ class UrlBackend:
         if isinstance(error, EndpointError):
             return error
         if not isinstance(error, openai.APIStatusError):
-            told = hide(str(error), [self._key])[:TOLD_CHARS]
+            told = hide(str(error), [self.key])[:TOLD_CHARS]
             if isinstance(error, openai.APITimeoutError):
                 told = f"{self._url.timeout_s:g}초 동안 답이 없음"
             elif isinstance(error, openai.APIConnectionError):
@@ -238,7 +239,7 @@ class UrlBackend:
             )
         status = error.status_code
         body = error.body if isinstance(error.body, dict) else {}
-        told = hide(str(body.get("message", "")), [self._key])[:TOLD_CHARS]
+        told = hide(str(body.get("message", "")), [self.key])[:TOLD_CHARS]
         if status in (401, 403):
             which = self._url.api_key_env or "--api-key-env로 알려 준 환경 변수"
             return EndpointError(

@@ -9,6 +9,7 @@ from typing import Any
 from exagirl.artifact import (
     Manifest,
     fingerprint,
+    foreign_files,
     is_complete,
     new_artifact,
     read_manifest,
@@ -75,16 +76,7 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
     Raises:
         ArtifactError: Files stand there that no export of ours made, and they may not go.
     """
-    if overwrite or not folder.exists():
-        return
-    manifest = read_manifest(folder) if folder.is_dir() else None
-    found = (
-        [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-        if folder.is_dir()
-        else [folder.name]
-    )
-    known = {*(manifest.files if manifest else ()), *(["manifest.json"] if manifest else ())}
-    foreign = sorted(set(found) - known)
+    foreign = [] if overwrite else foreign_files(folder)
     if foreign:
         raise ArtifactError(
             f"{folder}: exagirl이 만들지 않은 파일이 {len(foreign)}개 있습니다"

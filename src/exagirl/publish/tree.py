@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from exagirl.artifact import (
     FileRecord,
     Manifest,
     RunFolder,
+    foreign_files,
     is_complete,
     make_folder,
     new_artifact,
@@ -157,21 +158,12 @@ def write_tree(tree: Tree, folder: Path, scanner: Scanner, *, links: bool) -> Wr
 
 
 def _need_ours(folder: Path, kind: str) -> None:
-    if not folder.exists():
-        return
-    manifest = read_manifest(folder) if folder.is_dir() else None
-    known = {MANIFEST, *manifest.files} if manifest and manifest.kind == kind else set()
-    found = {folder.name} if folder.is_file() else set(_names(folder))
-    foreign = sorted(found - known)
+    foreign = foreign_files(folder, kind)
     if foreign:
         raise ArtifactError(
             f"{folder}: exagirl publish가 만들지 않은 파일이 {len(foreign)}개 있습니다"
             f"({', '.join(foreign[:3])}). 다른 곳으로 옮기거나 --to에 다른 폴더를 쓰세요."
         )
-
-
-def _names(folder: Path) -> Iterable[str]:
-    return (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def _place(source: Path, target: Path, *, links: bool) -> None:

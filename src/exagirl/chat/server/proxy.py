@@ -65,7 +65,7 @@ class ProxyBackend:
         endpoint = Endpoint(
             base_url=url.base_url,
             model=behind.model,
-            api_key=SecretStr(behind._key) if behind._key else None,
+            api_key=SecretStr(behind.key) if behind.key else None,
             timeout_s=url.timeout_s,
             extra=url.extra,
         )
