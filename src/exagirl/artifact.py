@@ -211,6 +211,22 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
 
 
+def need(folder: Path, command: str) -> Manifest:
+    """The manifest of a finished artifact.
+
+    Args:
+        folder: The artifact.
+        command: What makes it.
+
+    Raises:
+        ArtifactError: It was not made yet.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise ArtifactError(f"{folder}: 아직 만들어지지 않았습니다. 먼저 '{command}'을 실행하세요.")
+    return manifest
+
+
 def foreign_files(folder: Path, kind: str = "") -> list[str]:
     """Files at a place that its manifest does not name, and so nobody may replace unasked.
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from importlib import util
 from pathlib import Path
 
-from exagirl.artifact import Manifest, RunFolder, read_manifest
+from exagirl.artifact import RunFolder, need
 from exagirl.dialogue.order import Order
 from exagirl.errors import ArtifactError, MissingExtraError
 from exagirl.persona.system_prompt import render_system_prompt
 from exagirl.progress import Watcher
 from exagirl.recipe import LoadedRecipe
+
+__all__ = ["Job", "find_run", "need", "need_train_extra"]
 
 TRAIN_MODULES = ("torch", "transformers", "peft", "accelerate", "datasets", "safetensors")
 
@@ -70,19 +72,3 @@ def need_train_extra() -> None:
             f"학습과 로컬 모델에 필요한 {', '.join(missing)}이(가) 없습니다. 설치하세요: "
             "pip install 'exagirl[train]'"
         )
-
-
-def need(folder: Path, command: str) -> Manifest:
-    """The manifest of a finished artifact.
-
-    Args:
-        folder: The artifact.
-        command: What makes it.
-
-    Raises:
-        ArtifactError: It was not made yet.
-    """
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise ArtifactError(f"{folder}: 아직 만들어지지 않았습니다. 먼저 '{command}'을 실행하세요.")
-    return manifest

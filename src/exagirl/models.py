@@ -13,6 +13,7 @@ from pydantic import Field
 
 from exagirl.artifact import RunFolder
 from exagirl.chat.backend import Backend
+from exagirl.chat.options import reply_room
 from exagirl.chat.session import ChatOptions, Member, Session
 from exagirl.chat.slot_backend import SlotBackend
 from exagirl.chat.url_backend import ChatUrl, UrlBackend
@@ -238,7 +239,7 @@ def _opened(found: _Found, choice: TalkChoice) -> OpenedTalk:
     is_itself = system is not None and not choice.character
     options = ChatOptions(
         context_tokens=context,
-        reply_tokens=_reply_tokens(context, choice),
+        reply_tokens=reply_room(choice.sampling.max_new_tokens, context),
         system=system if is_itself else None,
         writes_system=not is_itself,
         knows_placeholders=system is not None,
@@ -259,10 +260,6 @@ def _need_character(name: str, known: T | None) -> T:
             f"{', '.join(builtin_names())}. 카드나 YAML 파일도 됩니다."
         )
     return known
-
-
-def _reply_tokens(context: int, choice: TalkChoice) -> int:
-    return min(choice.sampling.max_new_tokens, context // 4)
 
 
 def _find_in_run(folder: RunFolder, choice: TalkChoice) -> _Found:
@@ -288,7 +285,7 @@ def _load(folder: Path, choice: TalkChoice, label: str, chats: Path) -> _Found:
     quiet_libraries()
     model = SlotModel.of(LocalModel.load(folder))
     window = model.context_tokens or choice.context_tokens
-    most = _reply_tokens(min(window, choice.context_tokens), choice)
+    most = reply_room(choice.sampling.max_new_tokens, min(window, choice.context_tokens))
     sampling = choice.sampling.model_copy(update={"max_new_tokens": most})
     try:
         model.prompt_tokens([{"role": "user", "content": "안녕"}])
@@ -314,7 +311,7 @@ def _find_gguf(path: Path, runs: Path, choice: TalkChoice) -> _Found:
     is_known = beside.is_file()
     if path.is_file():
         _need_character(str(path), choice.character or is_known)
-    most = _reply_tokens(choice.context_tokens, choice)
+    most = reply_room(choice.sampling.max_new_tokens, choice.context_tokens)
     sampling = choice.sampling.model_copy(update={"max_new_tokens": most})
     backend = GgufBackend(path, sampling, context_tokens=choice.context_tokens)
     return _Found(
@@ -329,7 +326,7 @@ def _find_gguf(path: Path, runs: Path, choice: TalkChoice) -> _Found:
 
 def _find_url(address: str, runs: Path, choice: TalkChoice) -> _Found:
     url = ChatUrl(base_url=address, model=choice.model, api_key_env=choice.api_key_env)
-    most = _reply_tokens(choice.context_tokens, choice)
+    most = reply_room(choice.sampling.max_new_tokens, choice.context_tokens)
     backend = UrlBackend(url, choice.sampling.model_copy(update={"max_new_tokens": most}))
     return _Found(
         label=f"{backend.model} ({backend.host})",

@@ -55,4 +55,10 @@ class ChatOptions(Record):
 
     def with_reply_tokens(self, wanted: int) -> ChatOptions:
         """The same with room for a reply of so many tokens, a quarter of the context at most."""
-        return self.model_copy(update={"reply_tokens": min(wanted, self.context_tokens // 4)})
+        room = reply_room(wanted, self.context_tokens)
+        return self.model_copy(update={"reply_tokens": room})
+
+
+def reply_room(wanted: int, context_tokens: int) -> int:
+    """Tokens of a context that are left free for a reply: as wanted, a quarter at most."""
+    return min(wanted, context_tokens // 4)

@@ -30,6 +30,7 @@ FRAME_TOKENS = 4
 TOLD_CHARS = 300
 LISTED = 10
 SEEDS = 2**31
+"""Some endpoints take no larger seed."""
 _POLL_S = 0.05
 _NEW_NAME = "max_completion_tokens"
 

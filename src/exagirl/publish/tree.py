@@ -22,6 +22,7 @@ from exagirl.artifact import (
     foreign_files,
     is_complete,
     make_folder,
+    need,
     new_artifact,
     read_manifest,
     seal,
@@ -83,9 +84,7 @@ def finished(folder: Path, command: str) -> Manifest:
     Raises:
         ArtifactError: It was not made, or files are missing or cut.
     """
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise ArtifactError(f"{folder}: 아직 만들어지지 않았습니다. 먼저 '{command}'을 실행하세요.")
+    manifest = need(folder, command)
     if not is_complete(folder, manifest.inputs):
         raise ArtifactError(
             f"{folder}: 파일이 빠졌거나 크기가 다릅니다. '{command}'을 다시 실행하세요."

@@ -12,14 +12,10 @@ from pydantic import Field, SecretStr
 
 from exagirl.chat.server.backend import Messages, Piece, Prompt
 from exagirl.chat.server.faults import ApiFault, BackendError
-from exagirl.chat.url_backend import ChatUrl, UrlBackend
+from exagirl.chat.url_backend import SEEDS, TOLD_CHARS, ChatUrl, UrlBackend
 from exagirl.chatmodel.sampling import Sampling
 from exagirl.chatmodel.secrets import hide
 from exagirl.record import Record
-
-TOLD_CHARS = 300
-SEEDS = 2**31
-"""Some endpoints take no larger seed."""
 
 
 class Endpoint(Record):
